@@ -1,0 +1,113 @@
+# propexo-bridge: `make help` lists what there is to do.
+
+BUILD   ?= build$(if $(SANITIZER),/$(SANITIZER))
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+CFLAGS  ?= -O2 -g
+PREFIX  ?= /usr/local
+DESTDIR ?=
+VERSION := 0.1.0
+
+PACKAGES  := librdkafka-dev libmicrohttpd-dev libcurl4-openssl-dev libavro-dev libcjson-dev libinih-dev \
+             libssl-dev libcmocka-dev gcc clang clang-format clang-tidy make pkg-config kcat maven \
+             openjdk-17-jdk-headless python3 python3-venv ca-certificates
+LIBRARIES := rdkafka libmicrohttpd libcurl avro-c libcjson inih libcrypto
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
+            -Wwrite-strings -Wvla -Wformat=2 -Wundef -Werror
+FLAGS     = -std=gnu17 -pthread -I. -D_GNU_SOURCE -DBRIDGE_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) \
+            $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=undefined) \
+            $(shell pkg-config --cflags $(LIBRARIES))
+LIBS      = -pthread $(if $(SANITIZER),-fsanitize=$(SANITIZER)) $(LDFLAGS) $(shell pkg-config --libs $(LIBRARIES))
+
+# A library's own doings are not ours to mend: each line of these files says which and why.
+export ASAN_OPTIONS  := detect_leaks=1:strict_string_checks=1
+export LSAN_OPTIONS  := suppressions=$(CURDIR)/tests/sanitizers/leak.supp:print_suppressions=0
+export UBSAN_OPTIONS := print_stacktrace=1
+export TSAN_OPTIONS  := suppressions=$(CURDIR)/tests/sanitizers/thread.supp:second_deadlock_stack=1
+export BRIDGE_BUILD  := $(abspath $(BUILD))
+
+SOURCES   := $(wildcard bridge/*/*.c)
+OBJECTS   := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/gen/schemas.o
+SIMULATOR := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/simulator/*.c))
+UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+C_FILES   := $(wildcard bridge/*.[ch] bridge/*/*.[ch] tests/unit/*.[ch] tests/simulator/*.[ch])
+
+.PHONY: deps all demo test test-unit test-e2e lint format schemas install clean help
+.DEFAULT_GOAL := all
+.SECONDARY:
+
+all: $(BUILD)/propexo-bridge $(BUILD)/propexo-sim ## build the bridge and the simulator
+
+$(BUILD)/propexo-bridge: $(BUILD)/bridge/main.o $(OBJECTS)
+	@echo "  ld  $@"
+	@$(CC) -o $@ $^ $(LIBS)
+
+$(BUILD)/propexo-sim: $(SIMULATOR)
+	@echo "  ld  $@"
+	@$(CC) -o $@ $^ $(LIBS) -lz
+
+$(BUILD)/test_%: $(BUILD)/tests/unit/test_%.o $(OBJECTS)
+	@echo "  ld  $@"
+	@$(CC) -o $@ $^ $(LIBS) -lcmocka
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  cc  $@"
+	@$(CC) $(FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/gen/%.o: $(BUILD)/gen/%.c
+	@echo "  cc  $@"
+	@$(CC) $(FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/gen/schemas.c: schemas/embed.py $(wildcard schemas/*.avsc)
+	@mkdir -p $(@D)
+	python3 schemas/embed.py $@ $(filter %.avsc,$^)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+include tests/e2e/setup.mk
+
+deps: ## install what is missing, with Debian's packages
+	@missing=$$(for p in $(PACKAGES); do \
+	    dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	test -z "$$missing" || { test $$(id -u) = 0 || sudo=sudo; \
+	    $$sudo apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing; }
+
+demo: deps ## webhooks with diffs become whole snapshots, before your eyes (DEMO_SECONDS=30)
+	@$(MAKE) --no-print-directory -s all
+	@python3 tests/demo/demo.py
+
+test: deps ## all tests: lint's room rule, unit, end to end on a real Kafka and registry
+	@python3 tests/run.py
+
+test-unit: $(UNIT) ## unit tests only
+	@python3 tests/run.py unit
+
+test-e2e: all ## end-to-end tests only (ARGS="-k name" chooses)
+	@python3 tests/run.py e2e $(ARGS)
+
+lint: deps $(BUILD)/gen/schemas.c ## formatting, static analysis, the room rule
+	@clang-format --dry-run --Werror $(C_FILES)
+	@python3 tests/lint/rooms.py
+	@python3 schemas/generate.py --check
+	@clang-tidy --quiet $(wildcard bridge/*.c) $(SOURCES) -- $(filter-out -Werror,$(FLAGS)) 2>/dev/null
+
+format: ## bring every C file into form
+	@clang-format -i $(C_FILES)
+
+schemas: ## write schemas/*.avsc and the model table anew from schemas/models.json
+	@python3 schemas/generate.py
+
+install: all ## install below $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(BUILD)/propexo-bridge $(DESTDIR)$(PREFIX)/bin/propexo-bridge
+	install -d $(DESTDIR)$(PREFIX)/share/propexo-bridge/schemas
+	install -m 644 schemas/*.avsc $(DESTDIR)$(PREFIX)/share/propexo-bridge/schemas/
+
+clean: ## remove what was built
+	rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo '  SANITIZER=address|undefined|thread and CC=clang work with every target.'

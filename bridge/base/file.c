@@ -1,0 +1,31 @@
+#include "bridge/base/file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/base/memory.h"
+
+char *file_read(const char *path, size_t maximum, struct error *error)
+{
+    FILE *file = fopen(path, "rbe");
+    if (file == NULL) {
+        error_set(error, VERDICT_CONFIGURATION, "cannot read %s: %s", path, strerrordesc_np(errno));
+        return NULL;
+    }
+    char *text = memory_new(maximum + 2, 1);
+    size_t length = fread(text, 1, maximum + 1, file);
+    int failed = ferror(file);
+    (void)fclose(file);
+    if (failed)
+        error_set(error, VERDICT_CONFIGURATION, "cannot read %s", path);
+    else if (length > maximum)
+        error_set(error, VERDICT_CONFIGURATION, "%s is longer than %zu bytes", path, maximum);
+    else if (memchr(text, '\0', length) != NULL)
+        error_set(error, VERDICT_CONFIGURATION, "%s is not a text file", path);
+    else
+        return text;
+    free(text);
+    return NULL;
+}

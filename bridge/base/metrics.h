@@ -1,0 +1,78 @@
+/*
+ * Counters and gauges as one list: storage, exposition and documentation follow from it. Updating
+ * one is a relaxed atomic addition, allowed from any thread at any time.
+ *
+ * Names follow the Prometheus conventions (unit last, `_total` on counters); every name starts with
+ * `bridge_`. Lines of one name stand together, as the text format asks.
+ */
+#ifndef BRIDGE_BASE_METRICS_H
+#define BRIDGE_BASE_METRICS_H
+
+#include <stdint.h>
+
+#include "bridge/base/buffer.h"
+
+/* X(id, type, name without prefix, labels, help) */
+#define METRICS(X)                                                                                 \
+    X(WEBHOOKS_KEPT, counter, "webhooks_total", "outcome=\"kept\"",                                \
+      "Webhook requests by outcome.")                                                              \
+    X(WEBHOOKS_DEAD_LETTER, counter, "webhooks_total", "outcome=\"dead_letter\"", "")              \
+    X(WEBHOOKS_NOT_JSON, counter, "webhooks_total", "outcome=\"not_json\"", "")                    \
+    X(WEBHOOKS_UNSIGNED, counter, "webhooks_total", "outcome=\"signature\"", "")                   \
+    X(WEBHOOKS_REFUSED, counter, "webhooks_total", "outcome=\"refused\"", "")                      \
+    X(WEBHOOKS_UNAVAILABLE, counter, "webhooks_total", "outcome=\"unavailable\"", "")              \
+    X(WEBHOOKS_WAITING, gauge, "webhooks_waiting", "",                                             \
+      "Webhook requests that wait for Kafka's acknowledgement.")                                   \
+    X(PRODUCERS_REBUILT, counter, "producers_rebuilt_total", "",                                   \
+      "Producers replaced after a fatal error.")                                                   \
+    X(EVENTS_CONSUMED, counter, "events_consumed_total", "",                                       \
+      "Events taken from the events topics.")                                                      \
+    X(EVENTS_COALESCED, counter, "events_coalesced_total", "",                                     \
+      "Events that joined a record which waited already.")                                         \
+    X(WAITING_RECORDS, gauge, "waiting_records", "",                                               \
+      "Records with a change that is not yet committed.")                                          \
+    X(OLDEST_WAITING, gauge, "oldest_waiting_seconds", "",                                         \
+      "Age of the oldest change that is not yet committed.")                                       \
+    X(PARTITIONS_OWNED, gauge, "partitions_owned", "", "Event partitions this instance works on.") \
+    X(PARTITIONS_PAUSED, gauge, "partitions_paused", "",                                           \
+      "Event partitions paused because their share of max_pending is full.")                       \
+    X(API_OK, counter, "api_requests_total", "outcome=\"ok\"", "API requests by outcome.")         \
+    X(API_GONE, counter, "api_requests_total", "outcome=\"gone\"", "")                             \
+    X(API_LIMITED, counter, "api_requests_total", "outcome=\"limited\"", "")                       \
+    X(API_REFUSED, counter, "api_requests_total", "outcome=\"refused\"", "")                       \
+    X(API_BAD_ANSWER, counter, "api_requests_total", "outcome=\"bad_answer\"", "")                 \
+    X(API_OUTAGE, counter, "api_requests_total", "outcome=\"outage\"", "")                         \
+    X(API_IN_FLIGHT, gauge, "api_requests_in_flight", "", "API requests under way.")               \
+    X(API_BREAKER_OPEN, gauge, "api_breaker_open", "",                                             \
+      "1 while requests are held back because the API keeps failing.")                             \
+    X(ANSWERS_STALE, counter, "answers_stale_total", "",                                           \
+      "Answers dropped because a newer copy of the record was published.")                         \
+    X(ANSWERS_REREAD, counter, "answers_reread_total", "",                                         \
+      "Records read once more because they still showed the value before the change.")             \
+    X(SNAPSHOTS, counter, "snapshots_total", "kind=\"record\"", "Committed snapshots by kind.")    \
+    X(TOMBSTONES, counter, "snapshots_total", "kind=\"tombstone\"", "")                            \
+    X(FORWARDED, counter, "events_forwarded_total", "",                                            \
+      "Events without an integration that were sent on under the right key.")                      \
+    X(DEAD_LETTERS, counter, "dead_letters_total", "", "Dead letters committed by the enricher.")  \
+    X(UNMAPPED_FIELDS, counter, "unmapped_fields_total", "",                                       \
+      "Fields kept in unmapped_fields: unknown to the schema or of another type.")                 \
+    X(TRANSACTIONS_COMMITTED, counter, "transactions_total", "outcome=\"committed\"",              \
+      "Kafka transactions by outcome.")                                                            \
+    X(TRANSACTIONS_ABORTED, counter, "transactions_total", "outcome=\"aborted\"", "")              \
+    X(TRANSACTIONS_FENCED, counter, "transactions_total", "outcome=\"fenced\"", "")
+
+enum metric {
+#define METRIC_ID(id, type, name, labels, help) METRIC_##id,
+    METRICS(METRIC_ID)
+#undef METRIC_ID
+        METRIC_COUNT
+};
+
+void metrics_add(enum metric metric, int64_t amount);
+void metrics_set(enum metric metric, int64_t value); /* gauges */
+int64_t metrics_get(enum metric metric);
+
+/* Appends all in the Prometheus text format, version 0.0.4. */
+void metrics_expose(struct buffer *out);
+
+#endif

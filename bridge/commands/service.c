@@ -1,0 +1,223 @@
+#include "bridge/commands/service.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "bridge/base/clock.h"
+#include "bridge/base/health.h"
+#include "bridge/base/log.h"
+#include "bridge/base/memory.h"
+#include "bridge/console/admin.h"
+#include "bridge/enricher/enricher.h"
+#include "bridge/kafka/embedded.h"
+#include "bridge/receiver/receiver.h"
+
+/* Kubernetes kills after 30 s by default: the parts together end before that. */
+#define RECEIVER_DRAIN_MS 10000
+#define ENRICHER_DRAIN_MS 12000
+#define KAFKA_RETRY_MS    1000
+
+struct service {
+    const struct config *config;
+    unsigned parts;
+    struct kafka_context kafka;
+    struct selection *selection;
+    struct topics *topics;
+    struct embedded *embedded;
+    struct admin *admin;
+    struct receiver *receiver;
+    struct enricher *enricher;
+    int signal_fd;
+    int failure_fd;
+    int drained_fd;
+    bool stopping; /* a signal came */
+};
+
+/* Waits for a signal or the descriptor `other` (-1: none); true when a signal came. */
+static bool wait_signal(struct service *service, int other, int timeout_ms)
+{
+    struct pollfd fds[] = {{.fd = service->signal_fd, .events = POLLIN},
+                           {.fd = other, .events = POLLIN}};
+    struct signalfd_siginfo info;
+    while (poll(fds, ARRAY_LENGTH(fds), timeout_ms) < 0 && errno == EINTR)
+        ;
+    if ((fds[0].revents & POLLIN) == 0)
+        return false;
+    ssize_t got = read(service->signal_fd, &info, sizeof info);
+    service->stopping = true;
+    return got == (ssize_t)sizeof info;
+}
+
+static bool open_descriptors(struct service *service, struct error *error)
+{
+    sigset_t signals;
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: all inherit it */
+    (void)signal(SIGPIPE, SIG_IGN);
+    service->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
+    service->failure_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    service->drained_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (service->signal_fd >= 0 && service->failure_fd >= 0 && service->drained_fd >= 0)
+        return true;
+    return error_set(error, VERDICT_FATAL, "no file descriptor left");
+}
+
+static bool start_kafka(struct service *service, struct error *error)
+{
+    const struct config *config = service->config;
+    service->kafka = (struct kafka_context){config, config->kafka.bootstrap_servers};
+    if (strcmp(config->kafka.bootstrap_servers, EMBEDDED_NAME) != 0)
+        return true;
+    service->embedded = embedded_start(error);
+    if (service->embedded == NULL)
+        return false;
+    service->kafka.bootstrap = embedded_bootstrap(service->embedded);
+    log_warn("embedded_kafka", LOG_TEXT("bootstrap", service->kafka.bootstrap),
+             LOG_TEXT("limits",
+                      "for trying only: keeps about 5 MiB a partition in memory until this "
+                      "process ends, transactions are not isolated"));
+    return true;
+}
+
+/* Kafka may come up after us: that is waited for. Anything else a person must mend. */
+static bool prepare_topics(struct service *service, struct error *error)
+{
+    static struct log_gate gate;
+    int64_t suppressed = 0;
+    for (;;) {
+        if (topics_prepare(&service->kafka, service->embedded, service->topics, error))
+            return true;
+        if (error->verdict != VERDICT_RETRY)
+            return false;
+        if (log_gate_open(&gate, clock_ms(), 5000, &suppressed))
+            log_warn("waiting_for_kafka", LOG_TEXT("reason", error->message));
+        if (wait_signal(service, -1, KAFKA_RETRY_MS))
+            return false;
+    }
+}
+
+static bool start_receiver(struct service *service, struct error *error)
+{
+    while ((service->parts & SERVICE_RECEIVER) != 0 && service->receiver == NULL) {
+        service->receiver =
+            receiver_new(&service->kafka, service->topics, service->selection, error);
+        if (service->receiver != NULL)
+            break;
+        if (error->verdict != VERDICT_RETRY || wait_signal(service, -1, KAFKA_RETRY_MS))
+            return false;
+        log_warn("waiting_for_kafka", LOG_TEXT("reason", error->message));
+    }
+    return true;
+}
+
+static bool start_enricher(struct service *service, struct error *error)
+{
+    while ((service->parts & SERVICE_ENRICHER) != 0 && service->enricher == NULL) {
+        service->enricher = enricher_new(&service->kafka, service->topics, service->selection,
+                                         service->failure_fd, error);
+        if (service->enricher != NULL)
+            break;
+        if (error->verdict != VERDICT_RETRY || wait_signal(service, -1, KAFKA_RETRY_MS))
+            return false;
+        log_warn("waiting_for_kafka", LOG_TEXT("reason", error->message));
+    }
+    return true;
+}
+
+static bool start(struct service *service, struct error *error)
+{
+    const struct config *config = service->config;
+    service->selection = selection_new(config, error);
+    if (service->selection == NULL)
+        return false;
+    service->topics = topics_new(config, service->selection->names, service->selection->count);
+    if (!open_descriptors(service, error))
+        return false;
+    service->admin = admin_new(config, error);
+    if (service->admin == NULL || !start_kafka(service, error))
+        return false;
+    if ((service->parts & SERVICE_RECEIVER) != 0)
+        health_set(HEALTH_RECEIVER, false, "Kafka has not answered yet");
+    if (!prepare_topics(service, error) || !start_receiver(service, error) ||
+        !start_enricher(service, error))
+        return false;
+    log_info("ready",
+             LOG_TEXT("receiver",
+                      service->receiver == NULL ? "none" : receiver_address(service->receiver)),
+             LOG_TEXT("admin", admin_address(service->admin)),
+             LOG_TEXT("kafka", service->kafka.bootstrap));
+    return true;
+}
+
+static void *drain(void *context)
+{
+    struct service *service = context;
+    uint64_t one = 1;
+    if (service->receiver != NULL)
+        receiver_drain(service->receiver, RECEIVER_DRAIN_MS);
+    if (service->enricher != NULL)
+        enricher_drain(service->enricher, ENRICHER_DRAIN_MS);
+    ssize_t written = write(service->drained_fd, &one, sizeof one);
+    (void)written;
+    return NULL;
+}
+
+/* Drains on a thread of its own, so that a second signal is still heard. */
+static void drain_or_leave(struct service *service)
+{
+    pthread_t thread;
+    health_drain();
+    log_info("draining");
+    if (pthread_create(&thread, NULL, drain, service) != 0)
+        return;
+    if (wait_signal(service, service->drained_fd, -1)) {
+        log_warn("left_at_once");
+        _exit(EX_TEMPFAIL);
+    }
+    (void)pthread_join(thread, NULL);
+}
+
+static void free_all(struct service *service)
+{
+    receiver_free(service->receiver);
+    enricher_free(service->enricher);
+    admin_free(service->admin);
+    embedded_stop(service->embedded);
+    topics_free(service->topics);
+    selection_free(service->selection);
+    const int fds[] = {service->signal_fd, service->failure_fd, service->drained_fd};
+    for (size_t i = 0; i < ARRAY_LENGTH(fds); i++) {
+        if (fds[i] >= 0)
+            (void)close(fds[i]);
+    }
+}
+
+int command_service(const struct config *config, unsigned parts)
+{
+    struct service service = {
+        .config = config, .parts = parts, .signal_fd = -1, .failure_fd = -1, .drained_fd = -1};
+    struct error error = {0};
+    int code = EX_OK;
+    if (start(&service, &error)) {
+        (void)wait_signal(&service, service.failure_fd, -1);
+        if (service.enricher != NULL && enricher_failed(service.enricher, &error))
+            code = error_exit_code(&error);
+        drain_or_leave(&service);
+    } else if (!service.stopping) {
+        log_error("start_failed", LOG_TEXT("reason", error.message));
+        code = error_exit_code(&error);
+    }
+    free_all(&service);
+    log_info("stopped", LOG_NUMBER("code", code));
+    return code;
+}

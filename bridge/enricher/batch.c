@@ -1,0 +1,41 @@
+#include "bridge/enricher/batch.h"
+
+#include <stdlib.h>
+
+#include "bridge/base/memory.h"
+
+struct batch *batch_new(void)
+{
+    return memory_new(1, sizeof(struct batch));
+}
+
+static void free_item(struct item *item)
+{
+    free(item->record_id);
+    free(item->integration_id);
+    cJSON_Delete(item->record);
+    claim_free(&item->claim);
+}
+
+void batch_free(struct batch *batch)
+{
+    if (batch == NULL)
+        return;
+    for (size_t i = 0; i < batch->count; i++)
+        free_item(&batch->items[i]);
+    free(batch->items);
+    free(batch->offsets);
+    membership_release(batch->membership);
+    free(batch);
+}
+
+struct item *batch_add(struct batch *batch)
+{
+    if (batch->count == batch->capacity) {
+        batch->capacity = batch->capacity == 0 ? 32 : batch->capacity * 2;
+        batch->items = memory_grow(batch->items, batch->capacity, sizeof *batch->items);
+    }
+    struct item *item = &batch->items[batch->count++];
+    *item = (struct item){0};
+    return item;
+}

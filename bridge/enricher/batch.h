@@ -1,0 +1,62 @@
+/*
+ * A batch: what becomes visible in one transaction. The enricher's loop fills it and hands it to
+ * the publisher, which owns it from then on, until it hands it back as finished.
+ */
+#ifndef BRIDGE_ENRICHER_BATCH_H
+#define BRIDGE_ENRICHER_BATCH_H
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bridge/base/attributes.h"
+#include "bridge/enricher/pending.h"
+#include "bridge/kafka/membership.h"
+
+enum item_kind {
+    ITEM_SNAPSHOT,    /* `record`, whole */
+    ITEM_TOMBSTONE,   /* the record is gone */
+    ITEM_FORWARD,     /* the claim's events go to `integration_id`'s partition */
+    ITEM_DEAD_LETTER, /* the claim's events, with `code` and `message` */
+};
+
+struct item {
+    enum item_kind kind;
+    int place; /* of the model in the selection */
+    char *record_id;
+    char *integration_id; /* NULL only for a dead letter */
+    cJSON *record;        /* ITEM_SNAPSHOT */
+    size_t record_bytes;  /* about what `record` takes in memory */
+    int64_t fetched_ms;   /* wall clock */
+    bool unconfirmed;
+    const char *code; /* ITEM_DEAD_LETTER; static */
+    char message[160];
+    int attempts;
+    struct claim claim; /* the events this item does; empty for none */
+};
+
+struct batch_offset {
+    int slot;
+    int64_t watermark;
+};
+
+struct batch {
+    struct batch *next;
+    struct item *items;
+    size_t count;
+    size_t capacity;
+    size_t bytes;      /* sum of record_bytes */
+    int64_t opened_ms; /* when the first item came */
+    struct batch_offset
+        *offsets; /* of every partition whose work is in here; filled when handed over */
+    size_t offset_count;
+    struct membership *membership; /* of the assignment it was made under */
+};
+
+struct batch *batch_new(void) MUST_CHECK;
+void batch_free(struct batch *batch); /* NULL is allowed */
+
+/* A new zeroed item at the end; the pointer lives until the next call. */
+struct item *batch_add(struct batch *batch) MUST_CHECK;
+
+#endif

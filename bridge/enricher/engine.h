@@ -1,0 +1,102 @@
+/*
+ * The enricher's state, owned by its loop thread: intake, answers and the loop work on it. Nothing
+ * outside this room includes it.
+ *
+ * Life of an event here: intake takes it (offsets_take) and joins it to a record -> the planner
+ * chooses the record -> a request starts -> its answer becomes an item of the open batch, and the
+ * item takes the events along (offsets_done) -> the batch goes to the publisher with the watermarks
+ * of its partitions. An offset is done in the tracker only when its item is in a batch, and batches
+ * are committed in order or not at all, so a watermark never passes work that is not in its own or
+ * an earlier transaction.
+ *
+ * When partitions are given up, or a transaction was fenced, everything is forgotten (`epoch`
+ * counts up, so that answers still under way are ignored) and the events are taken in again from
+ * the committed offsets by whoever owns them.
+ */
+#ifndef BRIDGE_ENRICHER_ENGINE_H
+#define BRIDGE_ENRICHER_ENGINE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bridge/base/error.h"
+#include "bridge/base/random.h"
+#include "bridge/config/config.h"
+#include "bridge/enricher/batch.h"
+#include "bridge/enricher/breaker.h"
+#include "bridge/enricher/offsets.h"
+#include "bridge/enricher/pending.h"
+#include "bridge/enricher/planner.h"
+#include "bridge/enricher/publisher.h"
+#include "bridge/enricher/recency.h"
+#include "bridge/http/client.h"
+#include "bridge/kafka/consumer.h"
+#include "bridge/kafka/topics.h"
+#include "bridge/propexo/budget.h"
+#include "bridge/propexo/selection.h"
+
+struct fetch;
+
+struct engine {
+    const struct config *config;
+    const struct topics *topics;
+    const struct selection *selection;
+
+    struct consumer *consumer;
+    struct publisher *publisher;
+    struct http_client *http;
+
+    struct offsets *offsets;
+    struct recency *recency;
+    struct pending pending;
+    struct planner *planner;
+    struct budget budget;
+    struct breaker breaker;
+    struct change_names names;
+    struct random random;
+
+    uint64_t epoch;                /* counts assignments given up */
+    struct membership *membership; /* of the present assignment; NULL while there is none */
+    int *owned;                    /* slots of the present assignment */
+    size_t owned_count;
+    bool *paused;     /* by slot */
+    int paused_count; /* how many of them */
+    bool fenced; /* a transaction was refused: nothing starts until the partitions are given up */
+
+    struct fetch *fetches; /* requests under way, also of earlier epochs */
+
+    struct batch *open; /* being filled; never NULL */
+    size_t uncommitted; /* items in `open` and at the publisher */
+    uint32_t *touched;  /* by slot: the serial of the last batch that has its work */
+    uint32_t batch_serial;
+};
+
+/* intake.c */
+
+/* Takes one event in. Always ends in a waiting record or a dead letter. */
+void engine_take(struct engine *engine, const struct consumer_event *event, int64_t now_ms);
+
+/* Pauses partitions that hold more than their share of max_pending and resumes others. Half of
+ * max_pending is anybody's; above it a partition may hold the rest divided by the partitions owned.
+ * So one partition's flood stops only itself, and the sum stays under max_pending. */
+void engine_balance(struct engine *engine);
+
+/* answers.c */
+
+/* Starts as many requests as planner, budget, breaker and room allow. Returns the milliseconds
+ * until more may start. */
+int64_t engine_request(struct engine *engine, int64_t now_ms);
+
+/* Frees what is kept about requests under way; the HTTP client was ended before. */
+void engine_forget_fetches(struct engine *engine);
+
+/* The item's events are done with it: moves the claim into the item and settles its offsets. */
+void engine_settle(struct engine *engine, struct item *item, struct claim *claim);
+
+/* A dead letter for a claim, in the open batch. */
+void engine_dead_letter(struct engine *engine, int place, const char *record_id,
+                        const char *integration_id, struct claim *claim, int attempts,
+                        const char *code, const char *detail);
+
+#endif

@@ -1,0 +1,344 @@
+#include "bridge/enricher/enricher.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "bridge/base/clock.h"
+#include "bridge/base/health.h"
+#include "bridge/base/log.h"
+#include "bridge/base/memory.h"
+#include "bridge/base/metrics.h"
+#include "bridge/enricher/engine.h"
+#include "bridge/propexo/api.h"
+
+#define EVENTS_A_TURN     2000 /* taken in before the other work has its turn */
+#define BATCH_ITEMS       1000
+#define BATCH_BYTES       ((size_t)8 << 20)
+#define BATCHES_AHEAD     2 /* given to the publisher: one in hand, one ready */
+#define LONGEST_WAIT_MS   500
+#define CONSUMER_CLOSE_MS 10000
+#define CONNECT_MS        10000
+
+struct enricher {
+    struct engine engine;
+    pthread_t thread;
+    int wake_fd;
+    int failure_fd;
+    atomic_llong drain_until_ms; /* 0 = not draining; else the deadline on the monotonic clock */
+    atomic_bool failed;
+    struct error failure; /* written before `failed` */
+    int64_t measured_ms;  /* when the gauges were last made */
+};
+
+static void forget_all(struct engine *engine)
+{
+    engine->epoch++;
+    planner_clear(engine->planner);
+    pending_clear(&engine->pending);
+    recency_clear(engine->recency);
+    offsets_clear(engine->offsets);
+    breaker_forget_probe(&engine->breaker);
+    batch_free(engine->open);
+    engine->open = batch_new();
+    engine->uncommitted = 0;
+    membership_release(engine->membership);
+    engine->membership = NULL;
+    engine->owned_count = 0;
+    engine->fenced = false;
+}
+
+static void on_assigned(void *context, const struct consumer_slot *slots, size_t count,
+                        struct membership *membership)
+{
+    struct engine *engine = context;
+    forget_all(engine);
+    engine->membership = membership;
+    for (size_t i = 0; i < count; i++)
+        engine->owned[engine->owned_count++] = slots[i].slot;
+    bool whole = consumer_incomplete(engine->consumer) == 0;
+    health_set(HEALTH_ASSIGNMENT, whole,
+               "some partition numbers are owned in some topics only: bridge.models differ");
+    log_info("assigned", LOG_NUMBER("partitions", count),
+             LOG_NUMBER("incomplete", consumer_incomplete(engine->consumer)));
+}
+
+static void on_revoked(void *context)
+{
+    struct engine *engine = context;
+    size_t partitions = engine->owned_count;
+    for (size_t i = 0; i < engine->owned_count; i++) {
+        int slot = engine->owned[i];
+        if (engine->paused[slot])
+            consumer_resume(engine->consumer, slot);
+        engine->paused[slot] = false;
+    }
+    engine->paused_count = 0;
+    publisher_revoke(engine->publisher);
+    forget_all(engine);
+    health_set(HEALTH_ASSIGNMENT, false, "no partitions are assigned");
+    log_info("revoked", LOG_NUMBER("partitions", partitions));
+}
+
+static void fail(struct enricher *enricher, const struct error *error)
+{
+    uint64_t one = 1;
+    if (atomic_load(&enricher->failed))
+        return;
+    enricher->failure = *error;
+    atomic_store(&enricher->failed, true);
+    log_error("enricher_failed", LOG_TEXT("reason", error->message));
+    ssize_t written = write(enricher->failure_fd, &one, sizeof one);
+    (void)written;
+}
+
+/* True when there may be more to take. */
+static bool take_events(struct enricher *enricher, int64_t now_ms)
+{
+    struct engine *engine = &enricher->engine;
+    struct consumer_event event;
+    struct error error;
+    consumer_clear_fd(engine->consumer);
+    for (int i = 0; i < EVENTS_A_TURN; i++) {
+        switch (consumer_next(engine->consumer, &event, &error)) {
+        case CONSUMER_NOTHING:
+            return false;
+        case CONSUMER_FATAL:
+            fail(enricher, &error);
+            return false;
+        case CONSUMER_EVENT:
+            engine_take(engine, &event, now_ms);
+            consumer_release(&event);
+            break;
+        }
+    }
+    return true;
+}
+
+static void collect(struct enricher *enricher)
+{
+    struct engine *engine = &enricher->engine;
+    enum publisher_outcome outcome;
+    struct error error;
+    struct batch *batch;
+    while ((batch = publisher_take(engine->publisher, &outcome, &error)) != NULL) {
+        engine->uncommitted -= batch->count;
+        batch_free(batch);
+        if (outcome == PUBLISHER_FAILED)
+            fail(enricher, &error);
+        if (outcome == PUBLISHER_FENCED) {
+            engine->fenced = true;
+            consumer_rejoin(engine->consumer);
+        }
+    }
+}
+
+/* The watermarks of all partitions whose work is in the batch. They count this batch's events as
+ * done, and all those of batches before it, which are committed first. */
+static void fill_offsets(struct engine *engine, struct batch *batch)
+{
+    size_t capacity = 0;
+    engine->batch_serial++;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct claim *claim = &batch->items[i].claim;
+        for (size_t r = 0; r < claim->count; r++) {
+            int slot = claim->refs[r].slot;
+            if (engine->touched[slot] == engine->batch_serial)
+                continue;
+            engine->touched[slot] = engine->batch_serial;
+            if (batch->offset_count == capacity) {
+                capacity = capacity == 0 ? 16 : capacity * 2;
+                batch->offsets = memory_grow(batch->offsets, capacity, sizeof *batch->offsets);
+            }
+            batch->offsets[batch->offset_count++] =
+                (struct batch_offset){slot, offsets_watermark(engine->offsets, slot)};
+        }
+    }
+}
+
+/* Hands the open batch over when it is full or old enough. Returns the milliseconds until it will
+ * be. */
+static int64_t hand_over(struct engine *engine, bool at_once, int64_t now_ms)
+{
+    struct batch *batch = engine->open;
+    if (batch->count == 0 || engine->fenced || publisher_busy(engine->publisher) >= BATCHES_AHEAD)
+        return INT64_MAX;
+    int64_t due = batch->opened_ms + engine->config->enricher.commit_interval_ms;
+    if (!at_once && batch->count < BATCH_ITEMS && batch->bytes < BATCH_BYTES && now_ms < due)
+        return due - now_ms;
+    fill_offsets(engine, batch);
+    batch->membership = membership_share(engine->membership);
+    engine->open = batch_new();
+    publisher_give(engine->publisher, batch);
+    return INT64_MAX;
+}
+
+static void measure(struct enricher *enricher, int64_t now_ms)
+{
+    struct engine *engine = &enricher->engine;
+    metrics_set(METRIC_WAITING_RECORDS,
+                (int64_t)(engine->pending.records.count + engine->uncommitted));
+    metrics_set(METRIC_API_IN_FLIGHT, http_client_in_flight(engine->http));
+    metrics_set(METRIC_PARTITIONS_OWNED, (int64_t)engine->owned_count);
+    if (now_ms < enricher->measured_ms + 1000)
+        return;
+    enricher->measured_ms = now_ms;
+    int64_t oldest = now_ms;
+    size_t cursor = 0;
+    const struct table_slot *slot;
+    while ((slot = table_next(&engine->pending.records, &cursor)) != NULL) {
+        const struct record *record = slot->value;
+        if (record->now.first_ms < oldest)
+            oldest = record->now.first_ms;
+    }
+    metrics_set(METRIC_OLDEST_WAITING, (now_ms - oldest) / 1000);
+}
+
+static bool is_idle(struct engine *engine)
+{
+    return http_client_in_flight(engine->http) == 0 && engine->open->count == 0 &&
+           publisher_busy(engine->publisher) == 0;
+}
+
+static void *loop(void *context)
+{
+    struct enricher *enricher = context;
+    struct engine *engine = &enricher->engine;
+    const int fds[] = {consumer_fd(engine->consumer), publisher_fd(engine->publisher),
+                       enricher->wake_fd};
+    int64_t wait = 0;
+    for (;;) {
+        http_client_poll(engine->http, fds, ARRAY_LENGTH(fds),
+                         (int)(wait > LONGEST_WAIT_MS ? LONGEST_WAIT_MS : wait));
+        int64_t now_ms = clock_ms();
+        int64_t drain_until = atomic_load(&enricher->drain_until_ms);
+        bool more = take_events(enricher, now_ms);
+        collect(enricher);
+        wait = INT64_MAX;
+        if (drain_until == 0) {
+            engine_balance(engine);
+            wait = engine_request(engine, now_ms);
+        }
+        int64_t until_batch = hand_over(engine, drain_until != 0, now_ms);
+        wait = more ? 0 : until_batch < wait ? until_batch : wait;
+        measure(enricher, now_ms);
+        if (atomic_load(&enricher->failed))
+            break;
+        if (drain_until != 0 && (is_idle(engine) || now_ms >= drain_until))
+            break;
+    }
+    consumer_free(engine->consumer, CONSUMER_CLOSE_MS);
+    engine->consumer = NULL;
+    return NULL;
+}
+
+static bool start_parts(struct enricher *enricher, const struct kafka_context *kafka,
+                        struct error *error)
+{
+    struct engine *engine = &enricher->engine;
+    const struct config *config = engine->config;
+    struct http_options options = {.max_connections = (int)config->api.max_concurrency,
+                                   .connect_timeout_ms = CONNECT_MS,
+                                   .timeout_ms = (int)config->api.timeout_ms,
+                                   .max_body = API_BODY_MAXIMUM,
+                                   .bearer = config->api.token};
+    struct consumer_callbacks callbacks = {on_assigned, on_revoked, engine};
+    engine->http = http_client_new(&options, error);
+    if (engine->http == NULL)
+        return false;
+    engine->publisher = publisher_new(kafka, engine->topics, engine->selection, error);
+    if (engine->publisher == NULL)
+        return false;
+    health_set(HEALTH_ASSIGNMENT, false, "the group has not been joined yet");
+    engine->consumer = consumer_new(kafka, engine->topics, &callbacks, error);
+    if (engine->consumer == NULL)
+        return false;
+    if (pthread_create(&enricher->thread, NULL, loop, enricher) != 0)
+        return error_set(error, VERDICT_FATAL, "the enricher's thread did not start");
+    return true;
+}
+
+static void free_all(struct enricher *enricher)
+{
+    struct engine *engine = &enricher->engine;
+    consumer_free(engine->consumer, 0);
+    publisher_free(engine->publisher);
+    http_client_free(engine->http);
+    engine_forget_fetches(engine);
+    pending_clear(&engine->pending);
+    planner_free(engine->planner);
+    recency_free(engine->recency);
+    offsets_free(engine->offsets);
+    batch_free(engine->open);
+    membership_release(engine->membership);
+    change_names_free(&engine->names);
+    free(engine->owned);
+    free(engine->paused);
+    free(engine->touched);
+    if (enricher->wake_fd >= 0)
+        (void)close(enricher->wake_fd);
+    free(enricher);
+}
+
+struct enricher *enricher_new(const struct kafka_context *kafka, const struct topics *topics,
+                              const struct selection *selection, int failure_fd,
+                              struct error *error)
+{
+    int slots = (int)topics->model_count * topics->partitions;
+    struct enricher *enricher = memory_new(1, sizeof *enricher);
+    struct engine *engine = &enricher->engine;
+    enricher->failure_fd = failure_fd;
+    enricher->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    engine->config = kafka->config;
+    engine->topics = topics;
+    engine->selection = selection;
+    engine->random = random_from_system();
+    engine->offsets = offsets_new(slots);
+    engine->recency = recency_new();
+    engine->planner = planner_new();
+    engine->budget = budget_new(kafka->config->api.requests_per_minute, clock_ms());
+    engine->breaker = breaker_new((int)kafka->config->enricher.breaker_failures, &engine->random);
+    engine->owned = memory_new((size_t)slots, sizeof *engine->owned);
+    engine->paused = memory_new((size_t)slots, sizeof *engine->paused);
+    engine->touched = memory_new((size_t)slots, sizeof *engine->touched);
+    engine->open = batch_new();
+    if (start_parts(enricher, kafka, error))
+        return enricher;
+    free_all(enricher);
+    return NULL;
+}
+
+bool enricher_failed(const struct enricher *enricher, struct error *error)
+{
+    if (!atomic_load(&enricher->failed))
+        return false;
+    *error = enricher->failure;
+    return true;
+}
+
+static void stop(struct enricher *enricher, int timeout_ms)
+{
+    uint64_t one = 1;
+    long long running = 0;
+    long long until = clock_ms() + timeout_ms;
+    if (!atomic_compare_exchange_strong(&enricher->drain_until_ms, &running, until))
+        return;
+    ssize_t written = write(enricher->wake_fd, &one, sizeof one);
+    (void)written;
+    (void)pthread_join(enricher->thread, NULL);
+}
+
+void enricher_drain(struct enricher *enricher, int timeout_ms)
+{
+    stop(enricher, timeout_ms);
+}
+
+void enricher_free(struct enricher *enricher)
+{
+    if (enricher == NULL)
+        return;
+    stop(enricher, 0);
+    free_all(enricher);
+}

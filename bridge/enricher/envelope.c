@@ -1,0 +1,132 @@
+#include "bridge/enricher/envelope.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/base/clock.h"
+#include "bridge/base/memory.h"
+#include "bridge/http/client.h"
+
+static void set_key(struct message *message, const char *key)
+{
+    message->key = key;
+    message->key_length = key == NULL ? 0 : strlen(key);
+}
+
+/* CloudEvents 1.0, Kafka protocol binding, binary mode. */
+static void add_cloud_event(struct envelope *envelope, const struct item *item, const char *model,
+                            struct random *random)
+{
+    struct message *message = &envelope->message;
+    char *encoded = http_encode(item->integration_id);
+    (void)snprintf(envelope->id, sizeof envelope->id, "%016" PRIx64 "%016" PRIx64,
+                   random_next(random), random_next(random));
+    envelope->source = memory_format("/integrations/%s", encoded);
+    envelope->subject = memory_format("%s/%s", model, item->record_id);
+    free(encoded);
+    message_header(message, "ce_specversion", "1.0");
+    message_header(message, "ce_id", envelope->id);
+    message_header(message, "ce_source", envelope->source);
+    message_header(message, "ce_type",
+                   item->kind == ITEM_TOMBSTONE ? "com.propexo.bridge.tombstone"
+                                                : "com.propexo.bridge.snapshot");
+    message_header(message, "ce_time", envelope->fetched_at);
+    message_header(message, "ce_subject", envelope->subject);
+}
+
+void envelope_snapshot(struct envelope *envelope, const struct item *item, const char *topic,
+                       const char *model, const void *value, size_t length,
+                       const char *content_type, struct random *random)
+{
+    struct message *message = &envelope->message;
+    message->topic = topic;
+    message->partition = -1;
+    set_key(message, item->record_id);
+    message->value = value;
+    message->value_length = length;
+    clock_format(item->fetched_ms, envelope->fetched_at);
+    envelope->changed_fields = changes_list(&item->claim.changes);
+    if (value != NULL)
+        message_header(message, "content-type", content_type);
+    add_cloud_event(envelope, item, model, random);
+    message_header(message, "integration_id", item->integration_id);
+    message_header(message, "model", model);
+    message_header(message, "record_id", item->record_id);
+    message_header(message, "fetched_at", envelope->fetched_at);
+    message_header(message, "trigger", item->claim.is_new ? "DATA_NEW" : "DATA_UPDATE");
+    message_header(message, "changed_fields", envelope->changed_fields);
+    message_header(message, "consistency", item->unconfirmed ? "unconfirmed" : "confirmed");
+    message_header(message, "traceparent", item->claim.traceparent);
+}
+
+static bool is_replaced(const char *name)
+{
+    return strcmp(name, "integration_id") == 0 || strcmp(name, "forwarded") == 0;
+}
+
+void envelope_forward(struct envelope *envelope, const struct item *item, const char *topic,
+                      const rd_kafka_message_t *original)
+{
+    struct message *message = &envelope->message;
+    rd_kafka_headers_t *headers = NULL;
+    const char *name;
+    const void *value;
+    size_t length;
+    message->topic = topic;
+    message->partition = -1;
+    set_key(message, item->integration_id);
+    message->value = original->payload;
+    message->value_length = original->len;
+    if (rd_kafka_message_headers(original, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        /* Two places are needed for our own; a foreign event with more headers loses the last ones.
+         */
+        for (size_t i = 0; message->header_count < MESSAGE_HEADERS - 2 &&
+                           rd_kafka_header_get_all(headers, i, &name, &value, &length) ==
+                               RD_KAFKA_RESP_ERR_NO_ERROR;
+             i++) {
+            if (!is_replaced(name))
+                message_header_bytes(message, name, value, length);
+        }
+    }
+    message_header(message, "integration_id", item->integration_id);
+    message_header(message, "forwarded", "true");
+}
+
+void envelope_dead_letter(struct envelope *envelope, const struct item *item, const char *topic,
+                          const rd_kafka_message_t *original, const char *source_topic,
+                          int source_partition, int64_t source_offset)
+{
+    struct message *message = &envelope->message;
+    message->topic = topic;
+    message->partition = -1;
+    if (original != NULL) {
+        message->key = original->key;
+        message->key_length = original->key_len;
+        message->value = original->payload;
+        message->value_length = original->len;
+    }
+    (void)snprintf(envelope->number[0], sizeof envelope->number[0], "%d", source_partition);
+    (void)snprintf(envelope->number[1], sizeof envelope->number[1], "%" PRId64, source_offset);
+    (void)snprintf(envelope->number[2], sizeof envelope->number[2], "%d", item->attempts);
+    clock_format(item->fetched_ms, envelope->fetched_at);
+    message_header(message, "error_code", item->code);
+    message_header(message, "error_message", item->message);
+    message_header(message, "source", "enricher");
+    message_header(message, "source_topic", source_topic);
+    message_header(message, "source_partition", envelope->number[0]);
+    message_header(message, "source_offset", envelope->number[1]);
+    message_header(message, "attempts", envelope->number[2]);
+    message_header(message, "first_failed_at", envelope->fetched_at);
+    message_header(message, "integration_id", item->integration_id);
+    message_header(message, "record_id", item->record_id);
+    message_header(message, "original", original == NULL ? "gone" : NULL);
+}
+
+void envelope_free(struct envelope *envelope)
+{
+    free(envelope->source);
+    free(envelope->subject);
+    free(envelope->changed_fields);
+}

@@ -1,0 +1,47 @@
+/*
+ * The messages of an item: which topic, key, value and headers. Separate from the publisher so that
+ * what downstream reads is decided in one place. Publisher's thread.
+ */
+#ifndef BRIDGE_ENRICHER_ENVELOPE_H
+#define BRIDGE_ENRICHER_ENVELOPE_H
+
+#include <librdkafka/rdkafka.h>
+#include <stddef.h>
+
+#include "bridge/base/attributes.h"
+#include "bridge/base/random.h"
+#include "bridge/enricher/batch.h"
+#include "bridge/kafka/message.h"
+#include "bridge/kafka/topics.h"
+#include "bridge/propexo/selection.h"
+
+/* Holds what a message borrows. Zeroed before use; envelope_free afterwards. */
+struct envelope {
+    struct message message;
+    char id[33];
+    char fetched_at[32];
+    char number[3][24];
+    char *source;
+    char *subject;
+    char *changed_fields;
+};
+
+/* A snapshot of `value` (NULL: tombstone). */
+void envelope_snapshot(struct envelope *envelope, const struct item *item, const char *topic,
+                       const char *model, const void *value, size_t length,
+                       const char *content_type, struct random *random);
+
+/* The event `original` again, under `integration_id`. Its own headers are kept, but for the
+ * integration. */
+void envelope_forward(struct envelope *envelope, const struct item *item, const char *topic,
+                      const rd_kafka_message_t *original);
+
+/* A dead letter for one event, with its bytes as they came; `original` is NULL when the topic no
+ * longer holds it. An event always fits: it came through topics of the same max.message.bytes. */
+void envelope_dead_letter(struct envelope *envelope, const struct item *item, const char *topic,
+                          const rd_kafka_message_t *original, const char *source_topic,
+                          int source_partition, int64_t source_offset);
+
+void envelope_free(struct envelope *envelope);
+
+#endif

@@ -1,0 +1,139 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/base/memory.h"
+#include "bridge/base/metrics.h"
+#include "bridge/enricher/engine.h"
+#include "bridge/propexo/webhook.h"
+
+/* A version-00 traceparent (W3C Trace Context) has this many characters. */
+#define TRACEPARENT_LENGTH 55
+
+/* What an event's headers add to its body. Owned copies; NULL when absent. */
+struct headers {
+    char *integration_id;
+    char *traceparent;
+    bool forwarded;
+};
+
+static char *header_text(const rd_kafka_headers_t *headers, const char *name)
+{
+    const void *value = NULL;
+    size_t length = 0;
+    if (rd_kafka_header_get_last(headers, name, &value, &length) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        value == NULL || length == 0 || length > WEBHOOK_ID_MAXIMUM)
+        return NULL;
+    return memory_text_n(value, length);
+}
+
+static struct headers read_headers(const rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *list = NULL;
+    struct headers headers = {0};
+    if (rd_kafka_message_headers(message, &list) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return headers;
+    char *forwarded = header_text(list, "forwarded");
+    headers.integration_id = header_text(list, "integration_id");
+    headers.traceparent = header_text(list, "traceparent");
+    headers.forwarded = forwarded != NULL;
+    free(forwarded);
+    if (headers.traceparent != NULL && strlen(headers.traceparent) != TRACEPARENT_LENGTH) {
+        free(headers.traceparent);
+        headers.traceparent = NULL;
+    }
+    return headers;
+}
+
+static void join(struct engine *engine, const struct consumer_event *event,
+                 const struct webhook *webhook, struct headers *headers, int64_t now_ms)
+{
+    bool created = false;
+    int place = event->slot / engine->topics->partitions;
+    /* The header wins: it is the receiver's or a forwarder's last word on where the event belongs.
+     */
+    const char *integration =
+        headers->integration_id != NULL ? headers->integration_id : webhook->integration_id;
+    struct record *record =
+        pending_record(&engine->pending, place, integration == NULL, webhook->record_id, &created);
+    struct claim *claim = record_claim(record);
+    claim_add(claim, (struct event_ref){event->slot, event->message->offset}, now_ms);
+    claim->is_new = strcmp(webhook->kind, "DATA_NEW") == 0;
+    claim->forwarded |= headers->forwarded;
+    if (webhook->diff != NULL)
+        changes_add(&claim->changes, &engine->names, webhook->diff);
+    if (headers->traceparent != NULL) {
+        free(claim->traceparent);
+        claim->traceparent = headers->traceparent;
+        headers->traceparent = NULL;
+    }
+    if (created) {
+        record->integration_id = memory_text(integration);
+        planner_add(engine->planner, record, now_ms);
+    } else {
+        metrics_add(METRIC_EVENTS_COALESCED, 1);
+    }
+}
+
+static const char *refusal(const struct engine *engine, const struct consumer_event *event,
+                           const struct webhook *webhook)
+{
+    const struct model *model = engine->selection->models[event->slot / engine->topics->partitions];
+    if (webhook->class != WEBHOOK_EVENT)
+        return webhook->code != NULL ? webhook->code : "not-an-event";
+    if (webhook->model != model)
+        return "wrong-topic";
+    return model->get_path == NULL ? "no-endpoint" : NULL;
+}
+
+void engine_take(struct engine *engine, const struct consumer_event *event, int64_t now_ms)
+{
+    const rd_kafka_message_t *message = event->message;
+    struct headers headers = read_headers(message);
+    struct webhook webhook = webhook_parse(message->payload, message->len);
+    const char *code = refusal(engine, event, &webhook);
+    metrics_add(METRIC_EVENTS_CONSUMED, 1);
+    offsets_take(engine->offsets, event->slot, message->offset);
+    if (code == NULL) {
+        join(engine, event, &webhook, &headers, now_ms);
+    } else {
+        struct claim claim = {0};
+        claim_add(&claim, (struct event_ref){event->slot, message->offset}, now_ms);
+        engine_dead_letter(engine, event->slot / engine->topics->partitions, webhook.record_id,
+                           headers.integration_id, &claim, 1, code,
+                           "this event names no record that an endpoint could read");
+    }
+    free(headers.integration_id);
+    free(headers.traceparent);
+    webhook_free(&webhook);
+}
+
+static void set_paused(struct engine *engine, int slot, bool pause)
+{
+    if (engine->paused[slot] == pause)
+        return;
+    engine->paused[slot] = pause;
+    engine->paused_count += pause ? 1 : -1;
+    if (pause)
+        consumer_pause(engine->consumer, slot);
+    else
+        consumer_resume(engine->consumer, slot);
+}
+
+void engine_balance(struct engine *engine)
+{
+    size_t maximum = (size_t)engine->config->enricher.max_pending;
+    size_t open = offsets_open_in_all(engine->offsets);
+    bool tight = open >= maximum / 2;
+    if ((!tight && engine->paused_count == 0) || engine->owned_count == 0)
+        return;
+    size_t share = maximum / 2 / engine->owned_count;
+    for (size_t i = 0; i < engine->owned_count; i++) {
+        int slot = engine->owned[i];
+        size_t held = offsets_open(engine->offsets, slot);
+        if (tight && held >= (share == 0 ? 1 : share))
+            set_paused(engine, slot, true);
+        else if (open < maximum * 3 / 8 || held <= share / 2)
+            set_paused(engine, slot, false);
+    }
+    metrics_set(METRIC_PARTITIONS_PAUSED, engine->paused_count);
+}

@@ -1,0 +1,133 @@
+#include "bridge/enricher/offsets.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "bridge/base/log.h"
+#include "bridge/base/memory.h"
+
+/* The events above the watermark, oldest first, in a ring. Bounded by enricher.max_pending plus the
+ * done ones between open ones. */
+struct partition {
+    struct mark {
+        int64_t offset;
+        bool done;
+    } * ring;
+    size_t capacity; /* a power of two, or 0 */
+    size_t head;
+    size_t count;
+    size_t open;
+    int64_t next; /* one past the last event taken; -1 before the first */
+};
+
+struct offsets {
+    int slots;
+    size_t open;
+    struct partition *partitions;
+};
+
+struct offsets *offsets_new(int slots)
+{
+    struct offsets *offsets = memory_new(1, sizeof *offsets);
+    offsets->slots = slots;
+    offsets->partitions = memory_new((size_t)slots, sizeof *offsets->partitions);
+    for (int i = 0; i < slots; i++)
+        offsets->partitions[i].next = -1;
+    return offsets;
+}
+
+void offsets_clear(struct offsets *offsets)
+{
+    for (int i = 0; i < offsets->slots; i++) {
+        free(offsets->partitions[i].ring);
+        offsets->partitions[i] = (struct partition){.next = -1};
+    }
+    offsets->open = 0;
+}
+
+void offsets_free(struct offsets *offsets)
+{
+    if (offsets == NULL)
+        return;
+    offsets_clear(offsets);
+    free(offsets->partitions);
+    free(offsets);
+}
+
+static struct mark *at(const struct partition *partition, size_t i)
+{
+    return &partition->ring[(partition->head + i) & (partition->capacity - 1)];
+}
+
+static void grow(struct partition *partition)
+{
+    struct partition old = *partition;
+    partition->capacity = old.capacity == 0 ? 16 : old.capacity * 2;
+    partition->ring = memory_new(partition->capacity, sizeof *partition->ring);
+    partition->head = 0;
+    for (size_t i = 0; i < old.count; i++)
+        partition->ring[i] = *at(&old, i);
+    free(old.ring);
+}
+
+void offsets_take(struct offsets *offsets, int slot, int64_t offset)
+{
+    struct partition *partition = &offsets->partitions[slot];
+    if (partition->count == partition->capacity)
+        grow(partition);
+    *at(partition, partition->count) = (struct mark){offset, false};
+    partition->count++;
+    partition->open++;
+    offsets->open++;
+    partition->next = offset + 1;
+}
+
+static struct mark *find(const struct partition *partition, int64_t offset)
+{
+    size_t low = 0;
+    size_t high = partition->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        struct mark *mark = at(partition, middle);
+        if (mark->offset == offset)
+            return mark;
+        if (mark->offset < offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+void offsets_done(struct offsets *offsets, int slot, int64_t offset)
+{
+    struct partition *partition = &offsets->partitions[slot];
+    struct mark *mark = find(partition, offset);
+    if (mark == NULL || mark->done) {
+        log_error("offset_done_twice", LOG_NUMBER("slot", slot), LOG_NUMBER("offset", offset));
+        abort();
+    }
+    mark->done = true;
+    partition->open--;
+    offsets->open--;
+    while (partition->count > 0 && at(partition, 0)->done) {
+        partition->head = (partition->head + 1) & (partition->capacity - 1);
+        partition->count--;
+    }
+}
+
+int64_t offsets_watermark(const struct offsets *offsets, int slot)
+{
+    const struct partition *partition = &offsets->partitions[slot];
+    return partition->count > 0 ? at(partition, 0)->offset : partition->next;
+}
+
+size_t offsets_open(const struct offsets *offsets, int slot)
+{
+    return offsets->partitions[slot].open;
+}
+
+size_t offsets_open_in_all(const struct offsets *offsets)
+{
+    return offsets->open;
+}

@@ -1,0 +1,113 @@
+#include "bridge/enricher/pending.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/base/memory.h"
+
+void claim_add(struct claim *claim, struct event_ref ref, int64_t now_ms)
+{
+    if (claim->count == claim->capacity) {
+        claim->capacity = claim->capacity == 0 ? 1 : claim->capacity * 2;
+        claim->refs = memory_grow(claim->refs, claim->capacity, sizeof *claim->refs);
+    }
+    if (claim->count == 0)
+        claim->first_ms = now_ms;
+    claim->refs[claim->count++] = ref;
+}
+
+void claim_free(struct claim *claim)
+{
+    free(claim->refs);
+    free(claim->traceparent);
+    changes_free(&claim->changes);
+    *claim = (struct claim){0};
+}
+
+static void free_record(struct record *record)
+{
+    claim_free(&record->now);
+    claim_free(&record->later);
+    free(record->integration_id);
+    free(record->key);
+    free(record);
+}
+
+struct record *pending_record(struct pending *pending, int place, bool orphan, const char *id,
+                              bool *created)
+{
+    char *key = memory_format("%d%c%s", place, orphan ? '?' : ':', id);
+    size_t length = strlen(key);
+    struct record *record = table_get(&pending->records, key, length);
+    *created = record == NULL;
+    if (record != NULL) {
+        free(key);
+        return record;
+    }
+    record = memory_new(1, sizeof *record);
+    *record = (struct record){.state = RECORD_WAITING,
+                              .place = place,
+                              .orphan = orphan,
+                              .key = key,
+                              .key_length = length,
+                              .id = key + length - strlen(id)};
+    (void)table_put(&pending->records, key, length, record);
+    return record;
+}
+
+struct claim *record_claim(struct record *record)
+{
+    return record->state == RECORD_FETCHING ? &record->later : &record->now;
+}
+
+static void join_changes(struct changes *into, const struct changes *from)
+{
+    for (size_t i = 0; i < from->count; i++)
+        changes_put(into, from->items[i]);
+}
+
+void record_wait(struct record *record, int64_t due_ms)
+{
+    struct claim *later = &record->later;
+    for (size_t i = 0; i < later->count; i++)
+        claim_add(&record->now, later->refs[i], later->first_ms);
+    join_changes(&record->now.changes, &later->changes);
+    if (later->count > 0)
+        record->now.is_new = later->is_new;
+    record->now.forwarded |= later->forwarded;
+    if (later->traceparent != NULL) {
+        free(record->now.traceparent);
+        record->now.traceparent = later->traceparent;
+        later->traceparent = NULL;
+    }
+    claim_free(later);
+    record->state = RECORD_WAITING;
+    record->due_ms = due_ms;
+}
+
+bool pending_settle(struct pending *pending, struct record *record)
+{
+    claim_free(&record->now);
+    if (record->later.count == 0) {
+        (void)table_remove(&pending->records, record->key, record->key_length);
+        free_record(record);
+        return false;
+    }
+    record->now = record->later;
+    record->later = (struct claim){0};
+    record->state = RECORD_WAITING;
+    record->attempts = 0;
+    record->reread = false;
+    record->due_ms = 0;
+    return true;
+}
+
+void pending_clear(struct pending *pending)
+{
+    size_t cursor = 0;
+    struct table_slot *slot;
+    while ((slot = table_next(&pending->records, &cursor)) != NULL)
+        free_record(slot->value);
+    table_free(&pending->records);
+}

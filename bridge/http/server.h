@@ -1,0 +1,78 @@
+/*
+ * The HTTP server: one loop thread runs libmicrohttpd, and a request may wait there without a
+ * thread until its answer is known. Only this file and server.c know libmicrohttpd.
+ *
+ * Life of a request, all on the loop thread: the head and body are read (within limits), `handle`
+ * is called with the whole body; it answers with server_answer, or returns without an answer, and
+ * then the request sleeps. Some other thread calls server_finish; the loop wakes, calls `finish`
+ * for every request handed over so far, which must answer, and sends all answers in one go.
+ * (Resuming one by one from another thread costs a factor of four: each resume would wake the
+ * loop.)
+ *
+ * A sleeping request never times out and its client's going is not noticed: whoever lets it sleep
+ * has a deadline of its own and calls server_finish exactly once.
+ */
+#ifndef BRIDGE_HTTP_SERVER_H
+#define BRIDGE_HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bridge/base/attributes.h"
+#include "bridge/base/error.h"
+
+struct server;
+struct server_request;
+
+struct server_options {
+    const char *name;            /* for the log: "receiver", "admin" */
+    const char *listen;          /* host:port; port 0 chooses a free one */
+    size_t max_body;             /* bytes; a longer body is answered 413 before `handle` */
+    unsigned max_connections;    /* further ones wait in the kernel's queue */
+    const char *tls_certificate; /* PEM texts, both or neither NULL */
+    const char *tls_key;
+    void (*handle)(void *context, struct server_request *request);
+    void (*finish)(void *context, struct server_request *request); /* NULL when nothing sleeps */
+    void *context;
+};
+
+/* Binds and starts the loop thread. NULL with `error` when the address cannot be bound. */
+struct server *server_new(const struct server_options *options, struct error *error) MUST_CHECK;
+
+/* host:port as bound. Lives as long as the server. */
+const char *server_address(const struct server *server);
+
+/* Stops taking new connections; those under way go on. Any thread. */
+void server_quiesce(struct server *server);
+
+/* Requests that were read (at least their head) and not yet answered whole. Any thread. */
+int server_busy(const struct server *server);
+
+/* Ends the loop and closes all connections. Every sleeping request must have been finished before:
+ * producers are closed first. NULL is allowed. */
+void server_free(struct server *server);
+
+/* The request, for `handle` and `finish`. Texts live until the request is answered. */
+const char *server_method(const struct server_request *request);
+const char *server_path(const struct server_request *request); /* percent-decoded, without query */
+const char *server_body(const struct server_request *request, size_t *length);
+const char *server_header(const struct server_request *request, const char *name); /* or NULL */
+size_t server_header_count(const struct server_request *request, const char *name);
+
+/* A pointer of the handler's own, kept with the request. */
+void server_set_state(struct server_request *request, void *state);
+void *server_state(const struct server_request *request);
+
+/* Answers; loop thread only, once per request. `body` is copied; `header` is NULL or "name: value".
+ */
+void server_answer(struct server_request *request, int status, const char *content_type,
+                   const char *body, const char *header);
+
+/* Answers with {"error": {"code", "message"}}. */
+void server_answer_error(struct server_request *request, int status, const char *code,
+                         const char *message, const char *header);
+
+/* Hands a sleeping request back to the loop. Any thread; never blocks for long. */
+void server_finish(struct server_request *request);
+
+#endif

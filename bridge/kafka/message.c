@@ -1,0 +1,51 @@
+#include "bridge/kafka/message.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/base/log.h"
+
+void message_header_bytes(struct message *message, const char *name, const void *value,
+                          size_t length)
+{
+    if (message->header_count == MESSAGE_HEADERS) {
+        log_error("too_many_headers", LOG_TEXT("topic", message->topic));
+        abort();
+    }
+    message->headers[message->header_count++] = (struct message_header){name, value, length};
+}
+
+void message_header(struct message *message, const char *name, const char *text)
+{
+    if (text != NULL)
+        message_header_bytes(message, name, text, strlen(text));
+}
+
+rd_kafka_resp_err_t message_produce(rd_kafka_t *handle, const struct message *message, void *opaque)
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(message->header_count);
+    for (size_t i = 0; i < message->header_count; i++) {
+        const struct message_header *header = &message->headers[i];
+        (void)rd_kafka_header_add(headers, header->name, -1, header->value,
+                                  (ssize_t)header->length);
+    }
+    rd_kafka_vu_t parts[] = {
+        {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = message->topic},
+        {.vtype = RD_KAFKA_VTYPE_PARTITION,
+         .u.i32 = message->partition < 0 ? RD_KAFKA_PARTITION_UA : message->partition},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_KEY,
+         .u.mem = {(void *)(uintptr_t)message->key, message->key_length}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE,
+         .u.mem = {(void *)(uintptr_t)message->value, message->value_length}},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = opaque},
+    };
+    rd_kafka_error_t *error = rd_kafka_produceva(handle, parts, ARRAY_LENGTH(parts));
+    if (error == NULL)
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    rd_kafka_error_destroy(error);
+    rd_kafka_headers_destroy(headers); /* librdkafka owns them only on success */
+    return code;
+}

@@ -1,0 +1,43 @@
+/*
+ * A message to be produced: where to, key, value and headers. It borrows everything; producing
+ * copies.
+ */
+#ifndef BRIDGE_KAFKA_MESSAGE_H
+#define BRIDGE_KAFKA_MESSAGE_H
+
+#include <librdkafka/rdkafka.h>
+#include <stddef.h>
+
+#include "bridge/base/attributes.h"
+
+#define MESSAGE_HEADERS 24
+
+struct message_header {
+    const char *name;
+    const void *value;
+    size_t length;
+};
+
+struct message {
+    const char *topic;
+    int partition;   /* -1: by key */
+    const void *key; /* NULL: none */
+    size_t key_length;
+    const void *value; /* NULL: a tombstone */
+    size_t value_length;
+    struct message_header headers[MESSAGE_HEADERS];
+    size_t header_count;
+};
+
+/* Adds a header with a text; NULL adds nothing. More than MESSAGE_HEADERS is a programming error
+ * and ends the process. */
+void message_header(struct message *message, const char *name, const char *text);
+void message_header_bytes(struct message *message, const char *name, const void *value,
+                          size_t length);
+
+/* Hands a copy to librdkafka; `opaque` comes back with the delivery report. NO_ERROR, or QUEUE_FULL
+ * and the like, as rd_kafka_producev says. Any thread. */
+rd_kafka_resp_err_t message_produce(rd_kafka_t *handle, const struct message *message,
+                                    void *opaque) MUST_CHECK;
+
+#endif

@@ -1,0 +1,198 @@
+#include "bridge/kafka/producer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "bridge/base/clock.h"
+#include "bridge/base/log.h"
+#include "bridge/base/memory.h"
+#include "bridge/base/metrics.h"
+
+#define WARM_UP_MS       10000
+#define REBUILD_PAUSE_MS 500
+
+struct producer {
+    struct kafka_context kafka;
+    const char *const *topics;
+    size_t topic_count;
+    producer_done *done;
+    pthread_t thread;
+    atomic_bool stop;
+    pthread_mutex_t lock; /* guards the pointer below; held only for calls that do not wait */
+    rd_kafka_t *handle;   /* NULL while being replaced */
+};
+
+static void on_delivery(rd_kafka_t *handle, const rd_kafka_message_t *message, void *context)
+{
+    struct producer *producer = context;
+    bool kept = message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    (void)handle;
+    producer->done(message->_private, kept, kept ? NULL : rd_kafka_err2str(message->err));
+}
+
+/* The first message to a topic would wait for its metadata: ask for it beforehand. */
+static bool warm_up(const struct producer *producer, rd_kafka_t *handle, struct error *error)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    for (size_t i = 0; i < producer->topic_count; i++) {
+        rd_kafka_topic_t *topic = rd_kafka_topic_new(handle, producer->topics[i], NULL);
+        if (topic == NULL)
+            return error_set(error, VERDICT_CONFIGURATION, "%s: %s", producer->topics[i],
+                             rd_kafka_err2str(rd_kafka_last_error()));
+        rd_kafka_topic_destroy(topic); /* librdkafka keeps its own reference */
+    }
+    rd_kafka_resp_err_t code = rd_kafka_metadata(handle, 0, NULL, &metadata, WARM_UP_MS);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return error_set(error, VERDICT_RETRY, "Kafka does not answer: %s", rd_kafka_err2str(code));
+    rd_kafka_metadata_destroy(metadata);
+    return true;
+}
+
+static rd_kafka_t *open_handle(struct producer *producer, struct error *error)
+{
+    rd_kafka_conf_t *settings = kafka_settings(&producer->kafka, KAFKA_PRODUCER, error);
+    if (settings == NULL)
+        return NULL;
+    rd_kafka_conf_set_dr_msg_cb(settings, on_delivery);
+    rd_kafka_conf_set_opaque(settings, producer);
+    rd_kafka_t *handle = kafka_open(RD_KAFKA_PRODUCER, settings, error);
+    if (handle != NULL && !warm_up(producer, handle, error)) {
+        rd_kafka_destroy(handle);
+        return NULL;
+    }
+    return handle;
+}
+
+static rd_kafka_t *swap_handle(struct producer *producer, rd_kafka_t *handle)
+{
+    (void)pthread_mutex_lock(&producer->lock);
+    rd_kafka_t *old = producer->handle;
+    producer->handle = handle;
+    (void)pthread_mutex_unlock(&producer->lock);
+    return old;
+}
+
+/* Reports all that is left as not kept and ends the handle. */
+static void close_handle(rd_kafka_t *handle)
+{
+    (void)rd_kafka_purge(handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    while (rd_kafka_outq_len(handle) > 0)
+        (void)rd_kafka_poll(handle, 10);
+    rd_kafka_destroy(handle);
+}
+
+static void rebuild(struct producer *producer, const char *reason)
+{
+    struct error error;
+    log_error("producer_fatal", LOG_TEXT("reason", reason));
+    close_handle(swap_handle(producer, NULL));
+    while (!atomic_load(&producer->stop)) {
+        rd_kafka_t *handle = open_handle(producer, &error);
+        if (handle != NULL) {
+            (void)swap_handle(producer, handle);
+            metrics_add(METRIC_PRODUCERS_REBUILT, 1);
+            log_info("producer_rebuilt");
+            return;
+        }
+        log_warn("producer_rebuild_failed", LOG_TEXT("reason", error.message));
+        struct timespec pause = {0, REBUILD_PAUSE_MS * 1000000L};
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+static void *serve(void *context)
+{
+    struct producer *producer = context;
+    char reason[256];
+    while (!atomic_load(&producer->stop)) {
+        /* Only this thread swaps the handle, so reading it here needs no lock. */
+        (void)rd_kafka_poll(producer->handle, 100);
+        if (rd_kafka_fatal_error(producer->handle, reason, sizeof reason) !=
+            RD_KAFKA_RESP_ERR_NO_ERROR)
+            rebuild(producer, reason);
+    }
+    return NULL;
+}
+
+struct producer *producer_new(const struct kafka_context *kafka, const char *const *topics,
+                              size_t topic_count, producer_done *done, struct error *error)
+{
+    struct producer *producer = memory_new(1, sizeof *producer);
+    producer->kafka = *kafka;
+    producer->topics = topics;
+    producer->topic_count = topic_count;
+    producer->done = done;
+    (void)pthread_mutex_init(&producer->lock, NULL);
+    producer->handle = open_handle(producer, error);
+    if (producer->handle == NULL)
+        goto failed;
+    if (pthread_create(&producer->thread, NULL, serve, producer) != 0) {
+        error_set(error, VERDICT_FATAL, "the producer's thread did not start");
+        rd_kafka_destroy(producer->handle);
+        goto failed;
+    }
+    return producer;
+
+failed:
+    (void)pthread_mutex_destroy(&producer->lock);
+    free(producer);
+    return NULL;
+}
+
+bool producer_send(struct producer *producer, const struct message *message, void *opaque,
+                   struct error *error)
+{
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__STATE;
+    (void)pthread_mutex_lock(&producer->lock);
+    if (producer->handle != NULL)
+        code = message_produce(producer->handle, message, opaque);
+    (void)pthread_mutex_unlock(&producer->lock);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return true;
+    return error_set(error,
+                     code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? VERDICT_FATAL : VERDICT_RETRY,
+                     "%s", rd_kafka_err2str(code));
+}
+
+bool producer_ready(struct producer *producer)
+{
+    (void)pthread_mutex_lock(&producer->lock);
+    bool ready = producer->handle != NULL;
+    (void)pthread_mutex_unlock(&producer->lock);
+    return ready;
+}
+
+int producer_waiting(struct producer *producer)
+{
+    (void)pthread_mutex_lock(&producer->lock);
+    int waiting = producer->handle == NULL ? 0 : rd_kafka_outq_len(producer->handle);
+    (void)pthread_mutex_unlock(&producer->lock);
+    return waiting;
+}
+
+void producer_free(struct producer *producer, int timeout_ms)
+{
+    if (producer == NULL)
+        return;
+    int64_t deadline = clock_ms() + timeout_ms;
+    while (producer_waiting(producer) > 0 && clock_ms() < deadline) {
+        struct timespec pause = {0, 5 * 1000000L};
+        (void)nanosleep(&pause, NULL);
+    }
+    atomic_store(&producer->stop, true);
+    (void)pthread_join(producer->thread, NULL);
+    if (producer->handle != NULL)
+        close_handle(producer->handle);
+    (void)pthread_mutex_destroy(&producer->lock);
+    free(producer);
+}
+
+void producer_break(struct producer *producer)
+{
+    (void)pthread_mutex_lock(&producer->lock);
+    if (producer->handle != NULL)
+        (void)rd_kafka_test_fatal_error(producer->handle,
+                                        RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "test");
+    (void)pthread_mutex_unlock(&producer->lock);
+}

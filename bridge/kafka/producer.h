@@ -1,0 +1,56 @@
+/*
+ * The receiver's producer: idempotent, acks=all. It says of every message, once and truthfully,
+ * whether Kafka keeps it.
+ *
+ * Why nothing accepted is lost here: `done` says KEPT only for a delivery report without error, and
+ * a report comes only after all in-sync replicas have acknowledged. Everything else (time-out,
+ * purge, fatal error) is NOT_KEPT, although the message may have been stored: the sender then
+ * repeats it, which is harmless. A producer that turns fatal is replaced by a new one; its messages
+ * are reported NOT_KEPT first, and until the new one is warm producer_send refuses.
+ *
+ * One thread of its own serves delivery reports and does the replacing; producer_send may be called
+ * from any thread and does not wait.
+ */
+#ifndef BRIDGE_KAFKA_PRODUCER_H
+#define BRIDGE_KAFKA_PRODUCER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bridge/base/attributes.h"
+#include "bridge/base/error.h"
+#include "bridge/kafka/message.h"
+#include "bridge/kafka/settings.h"
+
+struct producer;
+
+/* Called on the producer's thread, exactly once for each message that producer_send took. `reason`
+ * is NULL when kept. Must not block. */
+typedef void producer_done(void *opaque, bool kept, const char *reason);
+
+/* Connects and warms up: metadata of `topics` (names, borrowed for the producer's life) and the
+ * producer id are there when it returns. */
+struct producer *producer_new(const struct kafka_context *kafka, const char *const *topics,
+                              size_t topic_count, producer_done *done,
+                              struct error *error) MUST_CHECK;
+
+/* Takes a copy of the message. False when it cannot be taken now (queue full, being replaced, too
+ * large for the broker): `done` is then not called and `error` says why; VERDICT_FATAL = this
+ * message will never fit. */
+bool producer_send(struct producer *producer, const struct message *message, void *opaque,
+                   struct error *error) MUST_CHECK;
+
+/* True while messages can be sent: connected once, and not being replaced. Any thread. */
+bool producer_ready(struct producer *producer);
+
+/* Messages not yet reported. Any thread. */
+int producer_waiting(struct producer *producer);
+
+/* Waits up to `timeout_ms` for what is under way, then reports the rest NOT_KEPT and ends. NULL is
+ * allowed. */
+void producer_free(struct producer *producer, int timeout_ms);
+
+/* Makes librdkafka believe in a fatal error, for the test of the replacement. */
+void producer_break(struct producer *producer);
+
+#endif

@@ -1,0 +1,208 @@
+#include "bridge/kafka/settings.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "bridge/base/clock.h"
+#include "bridge/base/log.h"
+
+struct setting {
+    const char *name;
+    const char *value;
+};
+
+/* Room for headers and key beside the value in one message. */
+#define MESSAGE_OVERHEAD (64 << 10)
+
+static const struct setting for_all[] = {
+    {"client.id", "propexo-bridge"},
+    {"socket.keepalive.enable", "true"},
+    {"reconnect.backoff.max.ms", "2000"},
+    {"log.connection.close", "false"},
+};
+
+/* The receiver's answers wait for the delivery report: a few milliseconds of linger make batches
+ * (0 is the slowest setting under load), and delivery.timeout.ms is the longest an answer takes. */
+static const struct setting for_producer[] = {
+    {"enable.idempotence", "true"},
+    {"partitioner", "murmur2_random"},
+    {"linger.ms", "3"},
+    {"delivery.timeout.ms", "15000"},
+    {"queue.buffering.max.messages", "100000"},
+    {"queue.buffering.max.kbytes", "65536"},
+};
+
+static const struct setting for_transactional[] = {
+    {"enable.idempotence", "true"},
+    {"partitioner", "murmur2_random"},
+    {"linger.ms", "5"},
+    {"queue.buffering.max.kbytes", "65536"},
+};
+
+/* read_committed is also what makes the consumer ask for stable offsets (KIP-447). */
+static const struct setting for_consumer[] = {
+    {"isolation.level", "read_committed"},
+    {"auto.offset.reset", "earliest"},
+    {"enable.auto.commit", "false"},
+    {"enable.auto.offset.store", "false"},
+    {"partition.assignment.strategy", "range"},
+    {"session.timeout.ms", "30000"},
+    {"queued.max.messages.kbytes", "8192"},
+    {"fetch.message.max.bytes", "524288"},
+    {"allow.auto.create.topics", "false"},
+};
+
+static void on_log(const rd_kafka_t *handle, int level, const char *facility, const char *text)
+{
+    enum { WARNING = 4, NOTICE = 5 }; /* syslog's levels (RFC 5424), which librdkafka uses */
+    enum log_level ours = level <= WARNING ? LOG_WARN : level <= NOTICE ? LOG_INFO : LOG_DEBUG;
+    (void)handle;
+    log_event(ours, "kafka_log", LOG_TEXT("facility", facility), LOG_TEXT("text", text));
+}
+
+static void on_error(rd_kafka_t *handle, int code, const char *reason, void *context)
+{
+    static struct log_gate gate;
+    int64_t suppressed = 0;
+    (void)handle;
+    (void)context;
+    if (log_gate_open(&gate, clock_ms(), 1000, &suppressed))
+        log_warn("kafka_error", LOG_TEXT("code", rd_kafka_err2name((rd_kafka_resp_err_t)code)),
+                 LOG_TEXT("reason", reason), LOG_NUMBER("suppressed", suppressed));
+}
+
+static bool set(rd_kafka_conf_t *settings, const char *name, const char *value, const char *origin,
+                struct error *error)
+{
+    char reason[256];
+    if (rd_kafka_conf_set(settings, name, value, reason, sizeof reason) == RD_KAFKA_CONF_OK)
+        return true;
+    return error_set(error, VERDICT_CONFIGURATION, "%s: [kafka] %s: %s", origin, name, reason);
+}
+
+static bool set_all(rd_kafka_conf_t *settings, const struct setting *list, size_t count,
+                    struct error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!set(settings, list[i].name, list[i].value, "default", error))
+            return false;
+    }
+    return true;
+}
+
+static bool set_defaults(rd_kafka_conf_t *settings, enum kafka_role role, struct error *error)
+{
+    if (!set_all(settings, for_all, ARRAY_LENGTH(for_all), error))
+        return false;
+    switch (role) {
+    case KAFKA_PRODUCER:
+        return set_all(settings, for_producer, ARRAY_LENGTH(for_producer), error);
+    case KAFKA_TRANSACTIONAL:
+        return set_all(settings, for_transactional, ARRAY_LENGTH(for_transactional), error);
+    case KAFKA_CONSUMER:
+        return set_all(settings, for_consumer, ARRAY_LENGTH(for_consumer), error);
+    case KAFKA_ADMIN:
+        break;
+    }
+    return true;
+}
+
+/* Sizes follow topics.max_message, so that what one side may write the other may read. */
+static bool set_sizes(rd_kafka_conf_t *settings, const struct config *config, enum kafka_role role,
+                      struct error *error)
+{
+    char value[32];
+    int64_t message = config->topics.max_message + MESSAGE_OVERHEAD;
+    (void)snprintf(value, sizeof value, "%" PRId64, message);
+    if (!set(settings, "message.max.bytes", value, "topics.max_message", error))
+        return false;
+    if (role != KAFKA_CONSUMER)
+        return true;
+    if (!set(settings, "fetch.max.bytes", value, "topics.max_message", error))
+        return false;
+    (void)snprintf(value, sizeof value, "%" PRId64, message + 1024);
+    return set(settings, "receive.message.max.bytes", value, "topics.max_message", error);
+}
+
+static bool set_configured(rd_kafka_conf_t *settings, const struct config *config,
+                           enum kafka_role role, struct error *error)
+{
+    bool produces = role == KAFKA_PRODUCER || role == KAFKA_TRANSACTIONAL;
+    for (size_t i = 0; i < config->kafka.property_count; i++) {
+        const struct config_property *property = &config->kafka.properties[i];
+        if (property->side == PROPERTY_PRODUCER && !produces)
+            continue;
+        if (property->side == PROPERTY_CONSUMER && role != KAFKA_CONSUMER)
+            continue;
+        if (!set(settings, property->name, property->value, property->origin, error))
+            return false;
+    }
+    return true;
+}
+
+static bool set_identity(rd_kafka_conf_t *settings, const struct config *config,
+                         enum kafka_role role, struct error *error)
+{
+    char value[512];
+    if (role == KAFKA_CONSUMER)
+        return set(settings, "group.id", config->enricher.group, "enricher.group", error) &&
+               set(settings, "group.instance.id", config->bridge.instance, "bridge.instance",
+                   error);
+    if (role != KAFKA_TRANSACTIONAL)
+        return true;
+    (void)snprintf(value, sizeof value, "%s-%s", config->enricher.group, config->bridge.instance);
+    if (!set(settings, "transactional.id", value, "bridge.instance", error))
+        return false;
+    (void)snprintf(value, sizeof value, "%d", KAFKA_TRANSACTION_TIMEOUT_MS);
+    return set(settings, "transaction.timeout.ms", value, "default", error);
+}
+
+rd_kafka_conf_t *kafka_settings(const struct kafka_context *kafka, enum kafka_role role,
+                                struct error *error)
+{
+    rd_kafka_conf_t *settings = rd_kafka_conf_new();
+    rd_kafka_conf_set_log_cb(settings, on_log);
+    rd_kafka_conf_set_error_cb(settings, on_error);
+    if (set_defaults(settings, role, error) && set_sizes(settings, kafka->config, role, error) &&
+        set_configured(settings, kafka->config, role, error) &&
+        set(settings, "bootstrap.servers", kafka->bootstrap, "kafka.bootstrap.servers", error) &&
+        set_identity(settings, kafka->config, role, error))
+        return settings;
+    rd_kafka_conf_destroy(settings);
+    return NULL;
+}
+
+rd_kafka_t *kafka_open(rd_kafka_type_t type, rd_kafka_conf_t *settings, struct error *error)
+{
+    char reason[256];
+    rd_kafka_t *handle = rd_kafka_new(type, settings, reason, sizeof reason);
+    if (handle == NULL) {
+        rd_kafka_conf_destroy(settings);
+        error_set(error, VERDICT_CONFIGURATION, "librdkafka refuses the [kafka] settings: %s",
+                  reason);
+    }
+    return handle;
+}
+
+bool kafka_ping(rd_kafka_t *handle, int timeout_ms, struct error *error)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(handle, 0, NULL, &metadata, timeout_ms);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return error_set(error, VERDICT_RETRY, "Kafka does not answer: %s", rd_kafka_err2str(code));
+    rd_kafka_metadata_destroy(metadata);
+    return true;
+}
+
+bool kafka_error(rd_kafka_error_t *from, struct error *error, const char *doing)
+{
+    enum verdict verdict = VERDICT_FATAL;
+    if (rd_kafka_error_is_retriable(from))
+        verdict = VERDICT_RETRY;
+    else if (rd_kafka_error_txn_requires_abort(from))
+        verdict = VERDICT_ABORT;
+    error_set(error, verdict, "%s: %s (%s)", doing, rd_kafka_error_string(from),
+              rd_kafka_error_name(from));
+    rd_kafka_error_destroy(from);
+    return false;
+}

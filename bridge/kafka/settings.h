@@ -1,0 +1,48 @@
+/*
+ * librdkafka's settings for each role the bridge plays, and the wire between its log and ours.
+ *
+ * Three layers: our defaults, what `[kafka]` says, and what correctness rests on (which the
+ * configuration refuses to change). Any thread.
+ */
+#ifndef BRIDGE_KAFKA_SETTINGS_H
+#define BRIDGE_KAFKA_SETTINGS_H
+
+#include <librdkafka/rdkafka.h>
+
+#include "bridge/base/attributes.h"
+#include "bridge/base/error.h"
+#include "bridge/config/config.h"
+
+enum kafka_role {
+    KAFKA_PRODUCER,      /* the receiver's: idempotent, acks=all */
+    KAFKA_TRANSACTIONAL, /* the publisher's */
+    KAFKA_CONSUMER,      /* the enricher's: a static member, committed by hand */
+    KAFKA_ADMIN,         /* topics */
+};
+
+/* The broker's list to use: `embedded` in the configuration is replaced by what the embedded broker
+ * says. */
+struct kafka_context {
+    const struct config *config;
+    const char *bootstrap;
+};
+
+/* A transaction left open by a process that stopped holds read_committed readers this long. */
+#define KAFKA_TRANSACTION_TIMEOUT_MS 15000
+
+/* Settings that the caller gives to rd_kafka_new (which then owns them) or destroys. NULL with
+ * VERDICT_CONFIGURATION naming the property and where it was set. */
+rd_kafka_conf_t *kafka_settings(const struct kafka_context *kafka, enum kafka_role role,
+                                struct error *error) MUST_CHECK;
+
+/* A handle made of settings, which are consumed in any case. NULL with `error`. */
+rd_kafka_t *kafka_open(rd_kafka_type_t type, rd_kafka_conf_t *settings,
+                       struct error *error) MUST_CHECK;
+
+/* Waits until a broker answers; false with VERDICT_RETRY when none does. */
+bool kafka_ping(rd_kafka_t *handle, int timeout_ms, struct error *error) MUST_CHECK;
+
+/* Fills `error` from librdkafka's error object and destroys it; returns false. */
+bool kafka_error(rd_kafka_error_t *from, struct error *error, const char *doing);
+
+#endif

@@ -1,0 +1,239 @@
+#include "bridge/kafka/transaction.h"
+
+#include <stdlib.h>
+
+#include "bridge/base/clock.h"
+#include "bridge/base/log.h"
+#include "bridge/base/memory.h"
+
+#define STEP_MS  1000 /* how long one waiting call may take before `cancel` is looked at again */
+#define ABORT_MS 15000
+
+struct transaction_producer {
+    rd_kafka_t *handle;
+    int64_t began_ms;
+    int refused; /* delivery reports with an error in this transaction */
+};
+
+static void on_delivery(rd_kafka_t *handle, const rd_kafka_message_t *message, void *context)
+{
+    struct transaction_producer *producer = context;
+    (void)handle;
+    producer->refused += message->err != RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* True for what tells that the work belongs to someone else: another generation or member of the
+ * group, or another producer of this transactional.id (also our own epoch after the coordinator
+ * timed us out). */
+static bool is_fencing(rd_kafka_resp_err_t code)
+{
+    switch ((int)code) {
+    case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+    case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
+    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
+    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING:
+    case RD_KAFKA_RESP_ERR__FENCED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+enum transaction_outcome transaction_abort(struct transaction_producer *producer,
+                                           struct error *error)
+{
+    int64_t deadline = clock_ms() + ABORT_MS;
+    for (;;) {
+        rd_kafka_error_t *problem = rd_kafka_abort_transaction(producer->handle, STEP_MS);
+        if (problem == NULL)
+            return TRANSACTION_CANCELLED;
+        bool again = rd_kafka_error_is_retriable(problem) && clock_ms() < deadline;
+        kafka_error(problem, error, "aborting the transaction");
+        if (!again)
+            return TRANSACTION_BROKEN;
+    }
+}
+
+/* Aborts after `problem` (consumed) and says what became of the batch. */
+static enum transaction_outcome give_up(struct transaction_producer *producer,
+                                        rd_kafka_error_t *problem, struct error *error,
+                                        const char *doing)
+{
+    bool fatal = rd_kafka_error_is_fatal(problem) != 0;
+    bool fenced = is_fencing(rd_kafka_error_code(problem));
+    struct error while_aborting;
+    kafka_error(problem, error, doing);
+    if (fatal)
+        return fenced ? TRANSACTION_FENCED : TRANSACTION_BROKEN;
+    enum transaction_outcome aborted = transaction_abort(producer, &while_aborting);
+    if (fenced)
+        return TRANSACTION_FENCED;
+    return aborted == TRANSACTION_BROKEN ? TRANSACTION_BROKEN : TRANSACTION_ABORTED;
+}
+
+/* Aborts for a reason of our own. */
+static enum transaction_outcome give_up_because(struct transaction_producer *producer,
+                                                enum transaction_outcome outcome,
+                                                struct error *error, const char *reason)
+{
+    struct error while_aborting;
+    char text[256];
+    rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(producer->handle, text, sizeof text);
+    error_set(error, VERDICT_ABORT, "%s", reason);
+    if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        error_set(error, VERDICT_FATAL, "%s: %s", reason, text);
+        return is_fencing(fatal) ? TRANSACTION_FENCED : TRANSACTION_BROKEN;
+    }
+    if (transaction_abort(producer, &while_aborting) == TRANSACTION_BROKEN)
+        return TRANSACTION_BROKEN;
+    return outcome;
+}
+
+struct transaction_producer *transaction_producer_new(const struct kafka_context *kafka,
+                                                      const atomic_bool *cancel,
+                                                      struct error *error)
+{
+    rd_kafka_conf_t *settings = kafka_settings(kafka, KAFKA_TRANSACTIONAL, error);
+    if (settings == NULL)
+        return NULL;
+    struct transaction_producer *producer = memory_new(1, sizeof *producer);
+    rd_kafka_conf_set_dr_msg_cb(settings, on_delivery);
+    rd_kafka_conf_set_opaque(settings, producer);
+    producer->handle = kafka_open(RD_KAFKA_PRODUCER, settings, error);
+    bool ready = false;
+    bool again = producer->handle != NULL;
+    while (again && !ready && !atomic_load(cancel)) {
+        rd_kafka_error_t *problem = rd_kafka_init_transactions(producer->handle, STEP_MS);
+        ready = problem == NULL;
+        again = !ready && rd_kafka_error_is_retriable(problem);
+        if (!ready)
+            kafka_error(problem, error, "starting the transactional producer");
+    }
+    if (ready)
+        return producer;
+    if (again)
+        error_set(error, VERDICT_RETRY, "stopped before Kafka answered");
+    transaction_producer_free(producer);
+    return NULL;
+}
+
+void transaction_producer_free(struct transaction_producer *producer)
+{
+    if (producer == NULL)
+        return;
+    if (producer->handle != NULL) {
+        (void)rd_kafka_purge(producer->handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        rd_kafka_destroy(producer->handle);
+    }
+    free(producer);
+}
+
+enum transaction_outcome transaction_begin(struct transaction_producer *producer,
+                                           struct error *error)
+{
+    producer->refused = 0;
+    producer->began_ms = clock_ms();
+    rd_kafka_error_t *problem = rd_kafka_begin_transaction(producer->handle);
+    if (problem == NULL)
+        return TRANSACTION_DONE;
+    bool fenced = is_fencing(rd_kafka_error_code(problem));
+    kafka_error(problem, error, "beginning a transaction");
+    return fenced ? TRANSACTION_FENCED : TRANSACTION_BROKEN;
+}
+
+enum transaction_outcome transaction_add(struct transaction_producer *producer,
+                                         const struct message *message, const atomic_bool *cancel,
+                                         struct error *error)
+{
+    for (;;) {
+        rd_kafka_resp_err_t code = message_produce(producer->handle, message, NULL);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+            return TRANSACTION_DONE;
+        if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+            return TRANSACTION_TOO_LARGE;
+        if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
+            return give_up_because(producer, TRANSACTION_ABORTED, error, rd_kafka_err2str(code));
+        if (atomic_load(cancel))
+            return give_up_because(producer, TRANSACTION_CANCELLED, error, "cancelled");
+        (void)rd_kafka_poll(producer->handle, 20);
+    }
+}
+
+static enum transaction_outcome flush(struct transaction_producer *producer,
+                                      const atomic_bool *cancel, struct error *error)
+{
+    while (rd_kafka_outq_len(producer->handle) > 0) {
+        (void)rd_kafka_flush(producer->handle, STEP_MS / 4);
+        if (atomic_load(cancel))
+            return give_up_because(producer, TRANSACTION_CANCELLED, error, "cancelled");
+        if (clock_ms() - producer->began_ms > KAFKA_TRANSACTION_TIMEOUT_MS)
+            return give_up_because(producer, TRANSACTION_ABORTED, error,
+                                   "Kafka did not acknowledge the snapshots in time");
+    }
+    if (producer->refused > 0)
+        return give_up_because(producer, TRANSACTION_ABORTED, error,
+                               "Kafka refused some of the snapshots");
+    return TRANSACTION_DONE;
+}
+
+static enum transaction_outcome send_offsets(struct transaction_producer *producer,
+                                             const rd_kafka_topic_partition_list_t *offsets,
+                                             const struct membership *membership,
+                                             const atomic_bool *cancel, struct error *error)
+{
+    for (;;) {
+        rd_kafka_error_t *problem = rd_kafka_send_offsets_to_transaction(
+            producer->handle, offsets, membership_metadata(membership), 5 * STEP_MS);
+        if (problem == NULL)
+            return TRANSACTION_DONE;
+        bool in_time = clock_ms() - producer->began_ms < KAFKA_TRANSACTION_TIMEOUT_MS;
+        if (!rd_kafka_error_is_retriable(problem) || atomic_load(cancel) || !in_time)
+            return give_up(producer, problem, error, "sending offsets");
+        rd_kafka_error_destroy(problem);
+    }
+}
+
+/* From here on a cancel waits: the coordinator decides, and what it decided must be known. */
+static enum transaction_outcome commit(struct transaction_producer *producer, struct error *error)
+{
+    for (;;) {
+        rd_kafka_error_t *problem = rd_kafka_commit_transaction(producer->handle, 5 * STEP_MS);
+        if (problem == NULL)
+            return TRANSACTION_DONE;
+        bool in_time = clock_ms() - producer->began_ms < 4 * KAFKA_TRANSACTION_TIMEOUT_MS;
+        if (!rd_kafka_error_is_retriable(problem) || !in_time) {
+            if (!in_time) {
+                kafka_error(problem, error, "committing");
+                return TRANSACTION_BROKEN;
+            }
+            return give_up(producer, problem, error, "committing");
+        }
+        rd_kafka_error_destroy(problem);
+    }
+}
+
+enum transaction_outcome transaction_commit(struct transaction_producer *producer,
+                                            const struct transaction_offset *offsets, size_t count,
+                                            const struct membership *membership,
+                                            const atomic_bool *cancel, struct error *error)
+{
+    if (count == 0) {
+        log_error("transaction_without_offsets");
+        abort();
+    }
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    for (size_t i = 0; i < count; i++) {
+        rd_kafka_topic_partition_t *element =
+            rd_kafka_topic_partition_list_add(list, offsets[i].topic, offsets[i].partition);
+        element->offset = offsets[i].offset;
+    }
+    enum transaction_outcome outcome = flush(producer, cancel, error);
+    if (outcome == TRANSACTION_DONE)
+        outcome = send_offsets(producer, list, membership, cancel, error);
+    if (outcome == TRANSACTION_DONE)
+        outcome = commit(producer, error);
+    rd_kafka_topic_partition_list_destroy(list);
+    return outcome;
+}

@@ -1,0 +1,77 @@
+/*
+ * The transactional producer: a batch of messages and the offsets they stand for become visible
+ * together, or not at all.
+ *
+ * The fence, in this order and no other: begin -> produce -> flush until every delivery report has
+ * come
+ * -> send offsets with the membership that the batch was made under -> commit.
+ *  - A transaction without offsets is not fenced by the group, so an empty list is refused here.
+ *  - send_offsets does not flush. Without awaiting the reports first, a record could reach the log
+ *    after the coordinator has checked the generation.
+ *  - The membership is the one taken at assignment: metadata read at commit time would vouch for a
+ *    generation that the batch does not belong to.
+ *
+ * All calls wait; they belong on the publisher's thread. `cancel` is looked at while waiting.
+ */
+#ifndef BRIDGE_KAFKA_TRANSACTION_H
+#define BRIDGE_KAFKA_TRANSACTION_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bridge/base/attributes.h"
+#include "bridge/base/error.h"
+#include "bridge/kafka/membership.h"
+#include "bridge/kafka/message.h"
+#include "bridge/kafka/settings.h"
+
+struct transaction_producer;
+
+struct transaction_offset {
+    const char *topic;
+    int partition;
+    int64_t offset;
+};
+
+enum transaction_outcome {
+    TRANSACTION_DONE,
+    TRANSACTION_ABORTED, /* nothing of it is visible; the same batch may be tried again */
+    TRANSACTION_FENCED,  /* nothing of it is visible; someone else may own the work now: drop it */
+    TRANSACTION_BROKEN,  /* the producer must be replaced (transaction_producer_new) and the batch
+                            tried  again; whether it became visible is unknown, repeating it is
+                            harmless */
+    TRANSACTION_TOO_LARGE, /* only from transaction_add: the message will never fit */
+    TRANSACTION_CANCELLED,
+};
+
+/* Connects and fences any earlier process of the same transactional.id. Waits until it succeeds,
+ * fails for good or `*cancel` is true. NULL with `error`. */
+struct transaction_producer *transaction_producer_new(const struct kafka_context *kafka,
+                                                      const atomic_bool *cancel,
+                                                      struct error *error) MUST_CHECK;
+void transaction_producer_free(struct transaction_producer *producer); /* NULL is allowed */
+
+enum transaction_outcome transaction_begin(struct transaction_producer *producer,
+                                           struct error *error) MUST_CHECK;
+
+/* Adds a message (copied). */
+enum transaction_outcome transaction_add(struct transaction_producer *producer,
+                                         const struct message *message, const atomic_bool *cancel,
+                                         struct error *error) MUST_CHECK;
+
+/* The rest of the fence. `count` must not be 0. */
+enum transaction_outcome transaction_commit(struct transaction_producer *producer,
+                                            const struct transaction_offset *offsets, size_t count,
+                                            const struct membership *membership,
+                                            const atomic_bool *cancel,
+                                            struct error *error) MUST_CHECK;
+
+/* Ends the transaction without effect: TRANSACTION_CANCELLED, or TRANSACTION_BROKEN. For a caller
+ * that gives up by itself; every outcome above other than DONE and TOO_LARGE has aborted already.
+ */
+enum transaction_outcome transaction_abort(struct transaction_producer *producer,
+                                           struct error *error) MUST_CHECK;
+
+#endif

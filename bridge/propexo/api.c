@@ -1,0 +1,79 @@
+#include "bridge/propexo/api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/base/memory.h"
+
+#define PLACE "{id}"
+
+char *api_record_url(const char *base_url, const struct model *model, const char *id)
+{
+    if (model->get_path == NULL)
+        return NULL;
+    const char *place = strstr(model->get_path, PLACE);
+    char *encoded = http_encode(id);
+    char *url = memory_format("%s%.*s%s%s", base_url, (int)(place - model->get_path),
+                              model->get_path, encoded, place + strlen(PLACE));
+    free(encoded);
+    return url;
+}
+
+static enum api_outcome outcome_of_status(long status)
+{
+    switch (status) {
+    case 401:
+        return API_UNAUTHORIZED;
+    case 403:
+        return API_FORBIDDEN;
+    case 404:
+    case 410:
+        return API_GONE;
+    case 408: /* request timeout */
+    case 425: /* too early */
+        return API_OUTAGE;
+    case 429:
+        return API_LIMITED;
+    default:
+        return status >= 400 && status < 500 ? API_REFUSED : API_OUTAGE;
+    }
+}
+
+/* A 200: takes the record out of {"meta": ..., "results": RECORD}. */
+static struct api_answer read_results(cJSON *root, const char *id)
+{
+    cJSON *results = cJSON_GetObjectItemCaseSensitive(root, "results");
+    if (cJSON_IsNull(results))
+        return (struct api_answer){.outcome = API_GONE, .detail = "results is null"};
+    if (!cJSON_IsObject(results))
+        return (struct api_answer){.outcome = API_WRONG_RECORD,
+                                   .detail = "results is not one object"};
+    const char *found = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(results, "id"));
+    if (found == NULL || strcmp(found, id) != 0)
+        return (struct api_answer){.outcome = API_WRONG_RECORD,
+                                   .detail = "the record has another id than the one asked for"};
+    return (struct api_answer){
+        .outcome = API_RECORD, .record = cJSON_DetachItemViaPointer(root, results), .detail = ""};
+}
+
+struct api_answer api_read_record(const struct http_answer *http, const char *id)
+{
+    const char *end = NULL;
+    if (http->outcome == HTTP_TOO_LARGE)
+        return (struct api_answer){.outcome = API_WRONG_RECORD,
+                                   .detail = "the answer is too large"};
+    if (http->outcome != HTTP_ANSWERED)
+        return (struct api_answer){.outcome = API_OUTAGE,
+                                   .detail = http_outcome_name(http->outcome)};
+    if (http->status != 200)
+        return (struct api_answer){.outcome = outcome_of_status(http->status),
+                                   .detail = "the status says so"};
+    cJSON *root = cJSON_ParseWithLengthOpts(http->body, http->length, &end, false);
+    if (!cJSON_IsObject(root)) {
+        cJSON_Delete(root);
+        return (struct api_answer){.outcome = API_OUTAGE, .detail = "the body is not JSON"};
+    }
+    struct api_answer answer = read_results(root, id);
+    cJSON_Delete(root);
+    return answer;
+}

@@ -1,0 +1,42 @@
+/*
+ * Propexo's REST API: what to ask for, and what an answer means. No I/O here. Any thread.
+ */
+#ifndef BRIDGE_PROPEXO_API_H
+#define BRIDGE_PROPEXO_API_H
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+
+#include "bridge/base/attributes.h"
+#include "bridge/http/client.h"
+#include "bridge/propexo/models.h"
+
+/* An API answer's body may be this large: a page of 250 records. */
+#define API_BODY_MAXIMUM ((size_t)64 << 20)
+
+/* What came of a request, in the words the retry policy knows. */
+enum api_outcome {
+    API_RECORD,       /* the record is there */
+    API_GONE,         /* 404 or 410, or `results` is null */
+    API_LIMITED,      /* 429 */
+    API_UNAUTHORIZED, /* 401 */
+    API_FORBIDDEN,    /* 403 */
+    API_REFUSED,      /* another 4xx: the request itself is not liked */
+    API_WRONG_RECORD, /* an answer that is JSON but not the record asked for */
+    API_OUTAGE, /* time-out, 5xx, reset, cut or broken body: the API's state, not the record's */
+    API_OUTCOMES
+};
+
+/* GET this for one record. NULL when the model has no by-id path. The caller frees. */
+char *api_record_url(const char *base_url, const struct model *model, const char *id) MUST_CHECK;
+
+struct api_answer {
+    enum api_outcome outcome;
+    cJSON *record;      /* API_RECORD: the caller's; NULL otherwise */
+    const char *detail; /* a static text or the HTTP answer's: what was wrong */
+};
+
+/* Reads the answer to a request for the record `id`. `http` must outlive `detail`. */
+struct api_answer api_read_record(const struct http_answer *http, const char *id) MUST_CHECK;
+
+#endif

@@ -1,0 +1,178 @@
+#include "bridge/propexo/webhook.h"
+
+#include <string.h>
+
+#include "bridge/base/attributes.h"
+#include "bridge/base/utf8.h"
+
+/* The members that routing reads. One of them twice in one object could be read in two ways. */
+static const char *const routing_keys[] = {
+    "trigger", "event", "object", "record_id", "integration_id", "data", "meta", "diff", "payload",
+};
+
+static const cJSON *member(const cJSON *object, const char *name)
+{
+    return cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, name) : NULL;
+}
+
+static bool is_routing_key(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(routing_keys); i++) {
+        if (strcmp(routing_keys[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool has_double(const cJSON *object)
+{
+    if (!cJSON_IsObject(object))
+        return false;
+    for (const cJSON *item = object->child; item != NULL; item = item->next) {
+        /* Looking a name up finds its first place: a second one has another. */
+        if (is_routing_key(item->string) && member(object, item->string) != item)
+            return true;
+    }
+    return false;
+}
+
+static struct webhook not_understood(struct webhook webhook, const char *code)
+{
+    webhook.class = WEBHOOK_UNKNOWN;
+    webhook.code = code;
+    return webhook;
+}
+
+/* A text that can be an id: 1 to WEBHOOK_ID_MAXIMUM bytes. */
+static const char *id_of(const cJSON *object, const char *name)
+{
+    const char *text = cJSON_GetStringValue(member(object, name));
+    if (text == NULL || *text == '\0' || strlen(text) > WEBHOOK_ID_MAXIMUM)
+        return NULL;
+    return text;
+}
+
+/* The first of two objects that has a member of this name at all decides, even when it is unfit. */
+static const char *id_of_either(const cJSON *first, const cJSON *second, const char *name)
+{
+    const cJSON *item = member(first, name);
+    return item != NULL && !cJSON_IsNull(item) ? id_of(first, name) : id_of(second, name);
+}
+
+static bool is_data_kind(const char *kind)
+{
+    return strcmp(kind, "DATA_NEW") == 0 || strcmp(kind, "DATA_UPDATE") == 0;
+}
+
+static bool is_activity_kind(const char *kind)
+{
+    static const char *const kinds[] = {"SYNC_COMPLETE", "FIRST_SYNC_COMPLETE", "JOB_SUCCESS",
+                                        "JOB_FAILURE", "WRITE_OPERATION_FAILURE"};
+    for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
+        if (strcmp(kinds[i], kind) == 0)
+            return true;
+    }
+    return false;
+}
+
+static struct webhook read_event(struct webhook webhook, const cJSON *data, const cJSON *meta)
+{
+    const char *object = id_of_either(data, meta, "object");
+    if (object == NULL)
+        return not_understood(webhook, "no-object");
+    webhook.record_id = id_of(data, "record_id");
+    if (webhook.record_id == NULL)
+        return not_understood(webhook, "no-record-id");
+    webhook.model = model_find(object, strlen(object));
+    if (webhook.model == NULL)
+        return not_understood(webhook, "unknown-model");
+    const cJSON *diff = member(data, "diff");
+    webhook.diff = cJSON_IsObject(diff) ? diff : NULL;
+    webhook.class = WEBHOOK_EVENT;
+    return webhook;
+}
+
+static struct webhook route(struct webhook webhook)
+{
+    const cJSON *root = webhook.root;
+    if (!cJSON_IsObject(root))
+        return not_understood(webhook, "not-an-object");
+    const cJSON *data = member(root, "data");
+    if (!cJSON_IsObject(data))
+        data = root;
+    const cJSON *meta = member(root, "meta");
+    if (has_double(root) || has_double(data) || has_double(meta))
+        return not_understood(webhook, "duplicate-key");
+    const cJSON *integration = member(data, "integration_id");
+    webhook.integration_id = id_of_either(data, meta, "integration_id");
+    if (webhook.integration_id == NULL && integration != NULL && !cJSON_IsNull(integration))
+        return not_understood(webhook, "bad-integration-id");
+    webhook.kind = id_of_either(data, root, "event");
+    if (webhook.kind == NULL)
+        webhook.kind = id_of(root, "trigger");
+    if (webhook.kind == NULL && cJSON_IsObject(member(data, "diff")))
+        webhook.kind = "DATA_UPDATE";
+    if (webhook.kind == NULL && cJSON_IsObject(member(data, "payload")))
+        webhook.kind = "DATA_NEW";
+    if (webhook.kind == NULL)
+        return not_understood(webhook, "no-kind");
+    if (is_data_kind(webhook.kind))
+        return read_event(webhook, data, meta);
+    if (!is_activity_kind(webhook.kind))
+        return not_understood(webhook, "unknown-kind");
+    webhook.class = WEBHOOK_ACTIVITY;
+    return webhook;
+}
+
+/* True when brackets outside strings nest deeper than the parser follows: such text may be JSON all
+ * the same, and what is signed and may be JSON is kept, not refused. */
+static bool too_deep(const char *body, size_t length)
+{
+    size_t depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < length; i++) {
+        char c = body[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth >= CJSON_NESTING_LIMIT)
+                return true;
+        } else if ((c == '}' || c == ']') && depth > 0) {
+            depth--;
+        }
+    }
+    return false;
+}
+
+/* Only RFC 8259's white space may follow the value. */
+static bool only_space(const char *text, const char *end)
+{
+    while (text < end && strchr(" \t\r\n", *text) != NULL && *text != '\0')
+        text++;
+    return text == end;
+}
+
+struct webhook webhook_parse(const char *body, size_t length)
+{
+    struct webhook webhook = {.class = WEBHOOK_NOT_JSON, .code = "not-json"};
+    const char *end = NULL;
+    if (!utf8_valid(body, length))
+        return webhook;
+    webhook.root = cJSON_ParseWithLengthOpts(body, length, &end, false);
+    if (webhook.root == NULL)
+        return too_deep(body, length) ? not_understood(webhook, "too-deep") : webhook;
+    if (!only_space(end, body + length))
+        return webhook;
+    return route(webhook);
+}
+
+void webhook_free(struct webhook *webhook)
+{
+    cJSON_Delete(webhook->root);
+    *webhook = (struct webhook){.class = WEBHOOK_UNKNOWN};
+}

@@ -1,0 +1,203 @@
+#include "bridge/receiver/ingest.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/base/clock.h"
+#include "bridge/base/memory.h"
+#include "bridge/http/client.h"
+#include "bridge/http/signature.h"
+
+#define PATH "/webhooks"
+
+/* True for /webhooks and /webhooks/<integration_id>; the id points into `path`, or is NULL. */
+static bool match_path(const char *path, const char **integration_id)
+{
+    size_t length = strlen(PATH);
+    *integration_id = NULL;
+    if (strncmp(path, PATH, length) != 0)
+        return false;
+    if (path[length] == '\0' || strcmp(path + length, "/") == 0)
+        return true;
+    if (path[length] != '/')
+        return false;
+    const char *id = path + length + 1;
+    *integration_id = id;
+    return strchr(id, '/') == NULL && strlen(id) <= WEBHOOK_ID_MAXIMUM;
+}
+
+static bool is_signed(const struct config *config, const struct ingest_request *request)
+{
+    const struct config_list *secrets = &config->receiver.secrets;
+    if (secrets->count == 0)
+        return config->receiver.allow_unsigned;
+    return request->signature_count == 1 && request->signature != NULL &&
+           signature_matches(request->signature, request->body, request->length, secrets->items,
+                             secrets->count);
+}
+
+static const char *explain(const char *code)
+{
+    static const struct {
+        const char *code;
+        const char *text;
+    } texts[] = {
+        {"not-json", "the body is not JSON in UTF-8"},
+        {"too-deep", "the body nests deeper than 1000 levels"},
+        {"not-an-object", "the body is not a JSON object"},
+        {"duplicate-key", "a member that routing reads stands twice in one object"},
+        {"bad-integration-id", "integration_id is not a text of 1 to 512 bytes"},
+        {"no-kind", "neither event nor trigger, diff or payload tell what happened"},
+        {"unknown-kind", "this kind of webhook is not known"},
+        {"no-object", "object, the model's name, is missing or not a text"},
+        {"no-record-id", "record_id is missing or not a text of 1 to 512 bytes"},
+        {"unknown-model", "Propexo's description has no model of this name"},
+        {"model-not-configured", "the model is not in bridge.models"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        if (strcmp(texts[i].code, code) == 0)
+            return texts[i].text;
+    }
+    return code;
+}
+
+static void make_id(struct ingest *ingest, char id[33])
+{
+    (void)snprintf(id, 33, "%016" PRIx64 "%016" PRIx64, random_next(&ingest->random),
+                   random_next(&ingest->random));
+}
+
+/* CloudEvents 1.0, Kafka protocol binding, binary mode: attributes as ce_ headers, the body
+ * untouched. */
+static void add_cloud_event(struct ingest_result *result, const char *subject)
+{
+    struct message *message = &result->message;
+    message_header(message, "content-type", "application/json");
+    message_header(message, "ce_specversion", "1.0");
+    message_header(message, "ce_id", result->id);
+    message_header(message, "ce_source", result->source);
+    message_header(message, "ce_type", result->type);
+    message_header(message, "ce_time", result->time);
+    message_header(message, "ce_subject", subject);
+}
+
+static void fill_source(struct ingest_result *result, const char *integration_id)
+{
+    if (integration_id == NULL) {
+        result->source = memory_text("/integrations");
+        return;
+    }
+    char *encoded = http_encode(integration_id);
+    result->source = memory_format("/integrations/%s", encoded);
+    free(encoded);
+}
+
+static void set_key(struct message *message, const char *key)
+{
+    message->key = key;
+    message->key_length = key == NULL ? 0 : strlen(key);
+}
+
+static void route_dead_letter(struct ingest_result *result, const struct topics *topics)
+{
+    const struct webhook *webhook = &result->webhook;
+    struct message *message = &result->message;
+    result->dead_letter = true;
+    message->topic = topics->dead_letters;
+    set_key(message,
+            webhook->integration_id != NULL ? webhook->integration_id : webhook->record_id);
+    message_header(message, "error_code", result->code);
+    message_header(message, "error_message", explain(result->code));
+    message_header(message, "source", "webhook");
+    message_header(message, "attempts", "1");
+    message_header(message, "first_failed_at", result->time);
+    add_cloud_event(result, NULL);
+}
+
+static void route_event(struct ingest_result *result, const struct topics *topics, int place)
+{
+    const struct webhook *webhook = &result->webhook;
+    struct message *message = &result->message;
+    message->topic = topics->events[place];
+    set_key(message,
+            webhook->integration_id != NULL ? webhook->integration_id : webhook->record_id);
+    result->subject = memory_format("%s/%s", webhook->model->name, webhook->record_id);
+    add_cloud_event(result, result->subject);
+    message_header(message, "model", webhook->model->name);
+    message_header(message, "record_id", webhook->record_id);
+}
+
+static void route(const struct ingest *ingest, struct ingest_result *result)
+{
+    const struct webhook *webhook = &result->webhook;
+    int place = -1;
+    switch (webhook->class) {
+    case WEBHOOK_NOT_JSON:
+        result->status = 400;
+        result->code = webhook->code;
+        break;
+    case WEBHOOK_UNKNOWN:
+        result->code = webhook->code;
+        break;
+    case WEBHOOK_ACTIVITY:
+        result->message.topic = ingest->topics->activity;
+        set_key(&result->message, webhook->integration_id);
+        add_cloud_event(result, NULL);
+        break;
+    case WEBHOOK_EVENT:
+        place = selection_place(ingest->selection, webhook->model);
+        if (place >= 0)
+            route_event(result, ingest->topics, place);
+        else
+            result->code = "model-not-configured";
+        break;
+    }
+    if (result->code != NULL)
+        route_dead_letter(result, ingest->topics);
+    message_header(&result->message, "integration_id", webhook->integration_id);
+    message_header(&result->message, "trigger", webhook->kind);
+}
+
+static enum ingest_verdict check(const struct ingest *ingest, const struct ingest_request *request,
+                                 const char **path_integration)
+{
+    if (!match_path(request->path, path_integration))
+        return INGEST_NOT_FOUND;
+    if (strcmp(request->method, "POST") != 0)
+        return INGEST_METHOD;
+    if (request->content_encoding != NULL && strcasecmp(request->content_encoding, "identity") != 0)
+        return INGEST_ENCODING;
+    return is_signed(ingest->config, request) ? INGEST_KEEP : INGEST_BAD_SIGNATURE;
+}
+
+void ingest_decide(struct ingest *ingest, const struct ingest_request *request, int64_t wall_ms,
+                   struct ingest_result *result)
+{
+    const char *path_integration = NULL;
+    *result = (struct ingest_result){.status = 200, .message = {.partition = -1}};
+    result->verdict = check(ingest, request, &path_integration);
+    if (result->verdict != INGEST_KEEP)
+        return;
+    result->webhook = webhook_parse(request->body, request->length);
+    if (result->webhook.integration_id == NULL)
+        result->webhook.integration_id = path_integration;
+    make_id(ingest, result->id);
+    clock_format(wall_ms, result->time);
+    fill_source(result, result->webhook.integration_id);
+    result->type = memory_format("com.propexo.%s",
+                                 result->webhook.kind == NULL ? "unknown" : result->webhook.kind);
+    result->message.value = request->body;
+    result->message.value_length = request->length;
+    route(ingest, result);
+    message_header(&result->message, "traceparent", request->traceparent);
+}
+
+void ingest_free(struct ingest_result *result)
+{
+    webhook_free(&result->webhook);
+    free(result->source);
+    free(result->subject);
+    free(result->type);
+}

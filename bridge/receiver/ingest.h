@@ -1,0 +1,70 @@
+/*
+ * From a request to a message: the receiver's decision, without I/O.
+ *
+ * Reads, checks, routes; an event that is well signed always ends in a message, to its events
+ * topic, to activity or to the dead letters. Nothing is deduplicated: Propexo sends no id, two
+ * honest events can have equal bytes, and a double costs nothing because the enricher coalesces.
+ */
+#ifndef BRIDGE_RECEIVER_INGEST_H
+#define BRIDGE_RECEIVER_INGEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bridge/base/random.h"
+#include "bridge/config/config.h"
+#include "bridge/kafka/message.h"
+#include "bridge/kafka/topics.h"
+#include "bridge/propexo/selection.h"
+#include "bridge/propexo/webhook.h"
+
+struct ingest {
+    const struct config *config;
+    const struct topics *topics;
+    const struct selection *selection;
+    struct random random; /* for ce_id; loop thread */
+};
+
+/* A request as it came. Texts are borrowed. */
+struct ingest_request {
+    const char *method;
+    const char *path; /* percent-decoded */
+    const char *body;
+    size_t length;
+    const char *signature; /* NULL: no such header */
+    size_t signature_count;
+    const char *content_encoding; /* NULL: none */
+    const char *traceparent;      /* NULL: none */
+};
+
+enum ingest_verdict {
+    INGEST_KEEP,          /* produce `message`, then answer `status` */
+    INGEST_NOT_FOUND,     /* 404 */
+    INGEST_METHOD,        /* 405 */
+    INGEST_ENCODING,      /* 415 */
+    INGEST_BAD_SIGNATURE, /* 401 */
+};
+
+/* What came of it. Owns what the message borrows; ingest_free after producing. */
+struct ingest_result {
+    enum ingest_verdict verdict;
+    int status; /* INGEST_KEEP: 200, or 400 for signed bytes that are not JSON (kept as a dead
+                   letter) */
+    bool dead_letter;
+    const char *code; /* the dead letter's error_code */
+    struct message message;
+    struct webhook webhook;
+    char id[33];
+    char time[32];
+    char *source;
+    char *subject;
+    char *type;
+};
+
+/* Fills `result` in place (the message points into it, so it must not be copied). */
+void ingest_decide(struct ingest *ingest, const struct ingest_request *request, int64_t wall_ms,
+                   struct ingest_result *result);
+void ingest_free(struct ingest_result *result);
+
+#endif

@@ -1,0 +1,232 @@
+#include "bridge/receiver/receiver.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bridge/base/clock.h"
+#include "bridge/base/file.h"
+#include "bridge/base/health.h"
+#include "bridge/base/log.h"
+#include "bridge/base/memory.h"
+#include "bridge/base/metrics.h"
+#include "bridge/http/server.h"
+#include "bridge/http/signature.h"
+#include "bridge/kafka/producer.h"
+#include "bridge/receiver/ingest.h"
+
+#define CONNECTIONS   4096
+#define PEM_MAXIMUM   ((size_t)256 << 10)
+#define RETRY_SECONDS "5"
+
+struct receiver {
+    struct ingest ingest;
+    const char **topic_names; /* what the producer warms up */
+    struct producer *producer;
+    struct server *server;
+};
+
+/* While a request sleeps its state is the answer it will get: a status, and whether the event went
+ * to the dead letters. Written by the delivery thread before the hand-over, read by the loop after
+ * it. */
+enum {
+    STATE_KEPT = 200,
+    STATE_NOT_JSON = 400,
+    STATE_UNAVAILABLE = 503,
+    STATE_DEAD_LETTER = 1 << 16
+};
+
+static void set_state(struct server_request *request, int state)
+{
+    server_set_state(request, (void *)(intptr_t)state);
+}
+
+static void on_delivered(void *opaque, bool kept, const char *reason)
+{
+    static struct log_gate gate;
+    struct server_request *request = opaque;
+    int64_t suppressed = 0;
+    if (!kept) {
+        set_state(request, STATE_UNAVAILABLE);
+        if (log_gate_open(&gate, clock_ms(), 1000, &suppressed))
+            log_warn("webhook_not_kept", LOG_TEXT("reason", reason),
+                     LOG_NUMBER("suppressed", suppressed));
+    }
+    server_finish(request);
+}
+
+static void answer_unavailable(struct server_request *request)
+{
+    metrics_add(METRIC_WEBHOOKS_UNAVAILABLE, 1);
+    server_answer_error(request, 503, "unavailable",
+                        "Kafka cannot take the event now; send it again",
+                        "retry-after: " RETRY_SECONDS);
+}
+
+static void finish(void *context, struct server_request *request)
+{
+    int state = (int)(intptr_t)server_state(request);
+    (void)context;
+    metrics_add(METRIC_WEBHOOKS_WAITING, -1);
+    switch (state & ~STATE_DEAD_LETTER) {
+    case STATE_KEPT:
+        metrics_add(state & STATE_DEAD_LETTER ? METRIC_WEBHOOKS_DEAD_LETTER : METRIC_WEBHOOKS_KEPT,
+                    1);
+        server_answer(request, 200, "text/plain", "", NULL);
+        break;
+    case STATE_NOT_JSON:
+        metrics_add(METRIC_WEBHOOKS_NOT_JSON, 1);
+        server_answer_error(request, 400, "not-json", "the body is not JSON in UTF-8", NULL);
+        break;
+    default:
+        answer_unavailable(request);
+        break;
+    }
+}
+
+static void refuse(struct server_request *request, enum ingest_verdict verdict)
+{
+    metrics_add(
+        verdict == INGEST_BAD_SIGNATURE ? METRIC_WEBHOOKS_UNSIGNED : METRIC_WEBHOOKS_REFUSED, 1);
+    switch (verdict) {
+    case INGEST_NOT_FOUND:
+        server_answer_error(request, 404, "not-found", "webhooks go to /webhooks", NULL);
+        break;
+    case INGEST_METHOD:
+        server_answer_error(request, 405, "method", "webhooks are sent with POST", "allow: POST");
+        break;
+    case INGEST_ENCODING:
+        server_answer_error(request, 415, "encoding", "the body must not be compressed",
+                            "accept-encoding: identity");
+        break;
+    case INGEST_BAD_SIGNATURE:
+    case INGEST_KEEP:
+        server_answer_error(request, 401, "signature",
+                            "one " SIGNATURE_HEADER " header with the body's HMAC is needed", NULL);
+        break;
+    }
+}
+
+static void keep(struct receiver *receiver, struct server_request *request,
+                 const struct ingest_result *result)
+{
+    struct error error;
+    set_state(request, result->status | (result->dead_letter ? STATE_DEAD_LETTER : 0));
+    if (result->dead_letter)
+        log_warn("webhook_dead_letter", LOG_TEXT("code", result->code), LOG_TEXT("id", result->id));
+    metrics_add(METRIC_WEBHOOKS_WAITING, 1);
+    if (producer_send(receiver->producer, &result->message, request, &error))
+        return;
+    metrics_add(METRIC_WEBHOOKS_WAITING, -1);
+    if (error.verdict == VERDICT_FATAL)
+        server_answer_error(request, 413, "too-large", error.message, NULL);
+    else
+        answer_unavailable(request);
+}
+
+static void handle(void *context, struct server_request *request)
+{
+    struct receiver *receiver = context;
+    struct ingest_result result;
+    struct ingest_request seen = {
+        .method = server_method(request),
+        .path = server_path(request),
+        .signature = server_header(request, SIGNATURE_HEADER),
+        .signature_count = server_header_count(request, SIGNATURE_HEADER),
+        .content_encoding = server_header(request, "content-encoding"),
+        .traceparent = server_header(request, "traceparent"),
+    };
+    seen.body = server_body(request, &seen.length);
+    ingest_decide(&receiver->ingest, &seen, clock_wall_ms(), &result);
+    if (result.verdict == INGEST_KEEP)
+        keep(receiver, request, &result);
+    else
+        refuse(request, result.verdict);
+    ingest_free(&result);
+}
+
+static bool read_pem(const char *path, char **text, struct error *error)
+{
+    if (*path == '\0')
+        return true;
+    *text = file_read(path, PEM_MAXIMUM, error);
+    return *text != NULL;
+}
+
+static bool start_server(struct receiver *receiver, const struct config *config,
+                         struct error *error)
+{
+    char *certificate = NULL;
+    char *key = NULL;
+    if (read_pem(config->receiver.tls_certificate, &certificate, error) &&
+        read_pem(config->receiver.tls_key, &key, error)) {
+        struct server_options options = {.name = "receiver",
+                                         .listen = config->receiver.listen,
+                                         .max_body = (size_t)config->receiver.max_body,
+                                         .max_connections = CONNECTIONS,
+                                         .tls_certificate = certificate,
+                                         .tls_key = key,
+                                         .handle = handle,
+                                         .finish = finish,
+                                         .context = receiver};
+        receiver->server = server_new(&options, error);
+    }
+    free(certificate);
+    free(key);
+    return receiver->server != NULL;
+}
+
+/* Every topic an event can go to, so that none of them is slow the first time. */
+static size_t list_topics(struct receiver *receiver, const struct topics *topics)
+{
+    size_t count = 0;
+    receiver->topic_names = memory_new(topics->model_count + 2, sizeof(const char *));
+    for (size_t i = 0; i < topics->model_count; i++)
+        receiver->topic_names[count++] = topics->events[i];
+    receiver->topic_names[count++] = topics->activity;
+    receiver->topic_names[count++] = topics->dead_letters;
+    return count;
+}
+
+struct receiver *receiver_new(const struct kafka_context *kafka, const struct topics *topics,
+                              const struct selection *selection, struct error *error)
+{
+    struct receiver *receiver = memory_new(1, sizeof *receiver);
+    receiver->ingest = (struct ingest){kafka->config, topics, selection, random_from_system()};
+    size_t count = list_topics(receiver, topics);
+    receiver->producer = producer_new(kafka, receiver->topic_names, count, on_delivered, error);
+    if (receiver->producer == NULL || !start_server(receiver, kafka->config, error)) {
+        receiver_free(receiver);
+        return NULL;
+    }
+    health_set(HEALTH_RECEIVER, true, "");
+    return receiver;
+}
+
+const char *receiver_address(const struct receiver *receiver)
+{
+    return server_address(receiver->server);
+}
+
+void receiver_drain(struct receiver *receiver, int timeout_ms)
+{
+    int64_t deadline = clock_ms() + timeout_ms;
+    server_quiesce(receiver->server);
+    while (server_busy(receiver->server) > 0 && clock_ms() < deadline) {
+        struct timespec pause = {0, 5 * 1000000L};
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+void receiver_free(struct receiver *receiver)
+{
+    if (receiver == NULL)
+        return;
+    /* The producer first: it hands every sleeping request back, which the server then answers. */
+    producer_free(receiver->producer, 0);
+    server_free(receiver->server);
+    free(receiver->topic_names);
+    free(receiver);
+}

@@ -1,0 +1,274 @@
+"""A real Apache Kafka: one node that is broker and controller, and what tests ask of it by Confluent's client."""
+
+import shutil
+import uuid
+from dataclasses import dataclass
+
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+
+from harness.java import JavaServer
+from harness.ports import reserve_port
+from harness.process import TOP
+from harness.wait import Failure, wait_until
+
+LIBRARIES = TOP / "build/e2e/kafka/lib"
+LOGGING = TOP / "tests/e2e/kafka/log4j2.properties"
+ANSWER_SECONDS = 30
+
+SETTINGS = {
+    "process.roles": "broker,controller",
+    "node.id": 1,
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    # One node cannot hold more copies.
+    "offsets.topic.replication.factor": 1,
+    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.min.isr": 1,
+    # Few partitions and threads: a quicker start.
+    "offsets.topic.num.partitions": 4,
+    "transaction.state.log.num.partitions": 4,
+    "num.network.threads": 2,
+    "num.io.threads": 4,
+    # Nothing waits longer than it must.
+    "group.initial.rebalance.delay.ms": 0,
+    "group.min.session.timeout.ms": 1000,
+    "broker.session.timeout.ms": 3000,
+    "broker.heartbeat.interval.ms": 500,
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
+    "log.segment.delete.delay.ms": 1000,
+    # Many tests, many topics: a partition's index files are mapped into memory.
+    "log.index.size.max.bytes": 1024 * 1024,
+    # A topic that the bridge forgot to create must show.
+    "auto.create.topics.enable": "false",
+}
+
+
+@dataclass(frozen=True)
+class Message:
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple  # of (name, bytes), in order
+    timestamp: int  # milliseconds since the epoch
+
+    def header(self, name):
+        """The value of the first header of that name as text, or None."""
+        return next((value.decode() for found, value in self.headers if found == name), None)
+
+
+class Kafka(JavaServer):
+    name = "kafka"
+
+    def __init__(self, directory, settings=None):
+        """`settings` are broker properties that join or replace those above."""
+        super().__init__(directory)
+        self.port = reserve_port()
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        self.data = self.directory / "data"
+        self._properties = self.directory / "server.properties"
+        self._write_properties(settings or {})
+        self._admin = None
+
+    def _write_properties(self, extra):
+        controller = f"127.0.0.1:{reserve_port()}"
+        settings = SETTINGS | {
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{controller}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "controller.quorum.bootstrap.servers": controller,
+            "log.dirs": self.data,
+        }
+        lines = [f"{key}={value}\n" for key, value in (settings | extra).items()]
+        self._properties.write_text("".join(lines), encoding="utf-8")
+
+    # Start and stop
+
+    def _java(self, *arguments):
+        return ["-Xmx512m", f"-Dlog4j2.configurationFile={LOGGING}", "-cp", f"{LIBRARIES}/*", *arguments]
+
+    def _command(self):
+        return self._java("kafka.Kafka", self._properties)
+
+    def start(self, wait=True):
+        if not self.data.exists():
+            self._format()
+        return super().start(wait)
+
+    def _format(self):
+        cluster = str(uuid.uuid4())
+        tool = ("kafka.tools.StorageTool", "format", "--standalone")
+        process = self.run(self._java(*tool, "--cluster-id", cluster, "--config", self._properties))
+        if process.wait() != 0:
+            raise Failure(self._message("cannot format its log folder"))
+
+    def _answers(self):
+        """True when it lists its topics: the broker is out of its recovery and knows its controller."""
+        try:
+            return bool(self.admin().list_topics(timeout=1).brokers)
+        except KafkaException:
+            return False
+
+    def remove(self):
+        """Ends it and deletes its data; the log stays."""
+        self.kill()
+        self._admin = None
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    # Topics
+
+    def admin(self):
+        if self._admin is None:
+            # While the broker starts, failed connections are no news and must not be waited for.
+            quick = {"log_level": 0, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100}
+            self._admin = AdminClient({"bootstrap.servers": self.bootstrap} | quick)
+        return self._admin
+
+    def create_topics(self, *names, partitions=1, config=None):
+        """Returns when the broker, which hears of them from its controller, lists them."""
+        new = [NewTopic(name, partitions, 1, config=config or {}) for name in names]
+        self._finish(self.admin().create_topics(new))
+        wait_until(lambda: self.topics().keys() >= set(names), ANSWER_SECONDS, f"the topics {names}")
+
+    def delete_topics(self, *names):
+        self._finish(self.admin().delete_topics(list(names)))
+
+    def topics(self, prefix=""):
+        """Names (that begin so) and their partition counts."""
+        found = self.admin().list_topics(timeout=ANSWER_SECONDS).topics.values()
+        return {topic.topic: len(topic.partitions) for topic in found if topic.topic.startswith(prefix)}
+
+    def topic_config(self, name):
+        """All settings of a topic as texts, defaults included."""
+        resource = ConfigResource(ConfigResource.Type.TOPIC, name)
+        entries = self._finish(self.admin().describe_configs([resource]))[resource]
+        return {key: entry.value for key, entry in entries.items()}
+
+    @staticmethod
+    def _finish(futures):
+        return {key: future.result(timeout=ANSWER_SECONDS) for key, future in futures.items()}
+
+    # Messages
+
+    def producer(self, **properties):
+        """A producer with properties of its own, for transactions and the like: transactional_id="a"."""
+        return Producer(self._client_properties(properties))
+
+    def consumer(self, group, **properties):
+        return Consumer(self._client_properties({"group.id": group} | properties))
+
+    def _client_properties(self, properties):
+        dotted = {key.replace("_", "."): value for key, value in properties.items()}
+        return {"bootstrap.servers": self.bootstrap, "log_level": 0} | dotted
+
+    def produce(self, topic, messages, **properties):
+        """Writes (key, value) or (key, value, headers) in order; returns when all are acknowledged."""
+        producer = self.producer(**({"enable.idempotence": True, "partitioner": "murmur2_random"} | properties))
+        failures = []
+
+        def delivered(error, _):
+            if error:
+                failures.append(error)
+
+        for key, value, *headers in messages:
+            produce_one(producer, topic, key, value, headers[0] if headers else None, delivered)
+        remaining = producer.flush(ANSWER_SECONDS)
+        if remaining or failures:
+            raise Failure(f"{topic}: {remaining} messages without an answer, refused: {failures[:3]}")
+
+    def read(self, topic, isolation="read_committed", timeout=120):
+        """The messages of a topic from its beginning to its end at the time of the call, by partition and offset.
+
+        With read_committed the end is the last stable offset: what an open transaction holds back is not waited for.
+        """
+        consumer = self.consumer(
+            f"reader-{uuid.uuid4()}",
+            **{
+                "isolation.level": isolation,
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": 20,
+                "message.max.bytes": 64 * 1024 * 1024,
+                "fetch.message.max.bytes": 16 * 1024 * 1024,
+            },
+        )
+        try:
+            return self._read_to_end(consumer, topic, timeout)
+        finally:
+            consumer.close()
+
+    def _read_to_end(self, consumer, topic, timeout):
+        ends = self._ends(consumer, topic)
+        open_partitions = {partition for partition, (low, high) in ends.items() if low < high}
+        consumer.assign([TopicPartition(topic, partition, ends[partition][0]) for partition in open_partitions])
+        messages = []
+
+        def read_some():
+            for message in consumer.consume(1000, timeout=0.05) if open_partitions else ():
+                partition = message.partition()
+                if message.error() is None and message.offset() < ends[partition][1]:
+                    messages.append(_from_client(message))
+                elif message.error() and message.error().code() != KafkaError._PARTITION_EOF:
+                    raise KafkaException(message.error())
+                if message.offset() >= ends[partition][1] - 1:
+                    open_partitions.discard(partition)
+            return not open_partitions
+
+        wait_until(read_some, timeout, lambda: f"the end of {topic} {sorted(open_partitions)}", interval=0)
+        return sorted(messages, key=lambda message: (message.partition, message.offset))
+
+    def _ends(self, consumer, topic):
+        partitions = self.admin().list_topics(topic, timeout=ANSWER_SECONDS).topics[topic].partitions
+        if not partitions:
+            raise Failure(f"there is no topic {topic}")
+        return {
+            partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_SECONDS)
+            for partition in partitions
+        }
+
+    # Groups
+
+    def committed(self, group):
+        """What a group has committed: {(topic, partition): (offset, metadata)}."""
+        request = [ConsumerGroupTopicPartitions(group)]
+        result = self._finish(self.admin().list_consumer_group_offsets(request))[group]
+        return {(place.topic, place.partition): (place.offset, place.metadata) for place in result.topic_partitions}
+
+    def group(self, name):
+        """Confluent's description of a consumer group: state, members and their assignments."""
+        return self._finish(self.admin().describe_consumer_groups([name]))[name]
+
+
+def produce_one(producer, topic, key, value, headers, delivered):
+    """Waits for room in the producer's queue where there is none."""
+
+    def try_once():
+        try:
+            producer.produce(topic, value, key, headers=headers, on_delivery=delivered)
+            return True
+        except BufferError:
+            producer.poll(0.05)
+            return False
+
+    wait_until(try_once, ANSWER_SECONDS, f"room for a message to {topic}", interval=0)
+
+
+def _from_client(message):
+    return Message(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        message.key(),
+        message.value(),
+        tuple(message.headers() or ()),
+        message.timestamp()[1],
+    )

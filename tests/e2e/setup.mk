@@ -1,0 +1,24 @@
+# What the end-to-end tests need beside the programs under test. Each target does nothing when it is up to date.
+
+E2E_PYTHON ?= /usr/bin/python3
+E2E_MAVEN ?= mvn -q -B -Dstyle.color=never
+E2E_STAMPS := build/venv/.stamp build/e2e/kafka/.stamp build/e2e/registry/.stamp
+
+build/venv/.stamp: tests/e2e/requirements.txt
+	@echo "fetching the Python packages of the end-to-end tests"
+	@mkdir -p $(@D)
+	@$(E2E_PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+build/e2e/kafka/.stamp: tests/e2e/kafka/pom.xml
+	@echo "fetching Apache Kafka"
+	@rm -rf $(@D)
+	@$(E2E_MAVEN) -f $< package
+	@touch $@
+
+build/e2e/registry/.stamp: tests/e2e/registry/pom.xml
+	@echo "fetching Apicurio Registry"
+	@rm -rf $(@D)
+	@$(E2E_MAVEN) -f $< package
+	@touch $@

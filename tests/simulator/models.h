@@ -1,0 +1,54 @@
+#ifndef SIMULATOR_MODELS_H
+#define SIMULATOR_MODELS_H
+
+#include <stdbool.h>
+
+/*
+ * What the simulated models look like: constant tables, taken from the public description of the
+ * API (OpenAPI 3.1 of 2026-02-12). To add a model, add its rows to a table in models_*.c; values.c
+ * derives plausible values from a field's name and type. Every model has the fields id, created_at,
+ * updated_at and last_seen.
+ */
+
+enum field_type {
+    FIELD_STRING,
+    FIELD_NUMBER,
+    FIELD_INTEGER,
+    FIELD_BOOLEAN,
+    FIELD_OBJECT,  /* free-form */
+    FIELD_STRINGS, /* a list of strings */
+    FIELD_LIST     /* a list of objects, see items */
+};
+
+struct field {
+    const char *name; /* NULL ends a table */
+    enum field_type type;
+    bool nullable;
+    bool embedded;              /* made of records of another model: never part of a webhook */
+    const char *const *choices; /* the values of an enum, ended by NULL; NULL = free text */
+    const struct field *items;  /* the members of a FIELD_LIST's objects */
+};
+
+struct model {
+    const char *name; /* NULL ends a table */
+    const char *list_path;
+    const char *id_path; /* in front of the id; NULL = cannot be read by id */
+    const struct field *fields;
+    const char *const *queries; /* the documented query keys of the list, ended by NULL */
+};
+
+#define MODEL_FIELDS_MAX 96 /* fields of one model */
+#define MODELS_MAX       64
+
+/* The core models; ended by a NULL name. */
+extern const struct model models_core[];
+
+/* NULL when there is none of that name. */
+const struct model *models_find(const char *name);
+
+/* The field's place in the table, or -1. */
+int model_field(const struct model *model, const char *name);
+
+unsigned model_field_count(const struct model *model);
+
+#endif
