@@ -1,150 +1,189 @@
 #!/usr/bin/env python3
 """Writes schemas/<model>.avsc and bridge/propexo/models_table.inc from schemas/models.json.
 
-With --check nothing is written; the exit code is 1 when a file on disk differs or is superfluous.
+With --check it writes nothing and exits with 1 when a file on disk is not what it would write.
 
-The rules of the schemas: every field is nullable with default null, except a record's own id; created_at,
-updated_at and last_seen are timestamp-millis; integers are long, numbers double; free-form objects are JSON
-text (marked "propexo.json"); embedded lists are arrays of records; what the API sends beyond that goes
-into unmapped_fields, a map of JSON text.
+The rules (bridge/README.md says why): every field is nullable with default null except `id`;
+created_at, updated_at and last_seen are timestamp-millis; integers are long, numbers double; a
+free-form object is a string of JSON text, marked with the attribute "propexo.json"; lists hold
+strings or records whose fields are all nullable; `unmapped_fields` comes last.
 """
-
+import fnmatch
 import json
 import pathlib
+import re
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 TABLE = HERE.parent / "bridge" / "propexo" / "models_table.inc"
-
 NAMESPACE = "propexo"
-
-# What a name alone does not say, in words of our own.
-DOCS = {
-    "id": "Propexo's id of the record: opaque, never parse it.",
-    "created_at": "When the record came into Propexo's cache.",
-    "updated_at": "When the record last changed in Propexo's cache.",
-    "last_seen": "When a sync last saw the record in the property-management system.",
-    "custom_data": "What this system has beyond the common model, as JSON text.",
-    "meta_data": "More about the record, as JSON text.",
-    "integration_id": "The connection to one customer's system that the record came by.",
-    "integration_vendor": "The property-management system behind the integration.",
-    "leases_meta_data": "The leases of the resident, with the resident's part in each.",
-    "residents_meta_data": "The residents of the lease, with the part of each.",
-    "associated_owner_ids": "Ids of the owners of the property.",
+TIMESTAMPS = {"created_at", "updated_at", "last_seen"}
+TIMESTAMP = {"type": "long", "logicalType": "timestamp-millis"}
+SCALARS = {"string": "string", "integer": "long", "number": "double", "boolean": "boolean", "object": "string"}
+UNMAPPED = {
+    "name": "unmapped_fields",
+    "type": {"type": "map", "values": "string"},
+    "default": {},
+    "doc": "What the API sent and this schema does not know, or knows with another type: "
+           "name (or path, such as pets[0].colour) to JSON text.",
 }
-ENDINGS = (
-    ("_in_cents", "Money in cents; may have a fraction."),
-    ("_raw", "The value as the property-management system writes it."),
-    ("_normalized", "The value in Propexo's own words; new words may come."),
-)
-PREFIXES = (("x_", "From the property-management system, not from Propexo."),)
+JSON_DOC = "Free-form, as JSON text."
+NAME = re.compile(r"[a-z][a-z0-9_]*")
 
-TYPES = {"string": "string", "number": "double", "integer": "long", "boolean": "boolean"}
+
+def fail(message):
+    sys.exit(f"schemas/models.json: {message}")
 
 
 def camel(name):
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-def doc_of(name):
-    if name in DOCS:
-        return DOCS[name]
-    for ending, text in ENDINGS:
-        if name.endswith(ending):
-            return text
-    for prefix, text in PREFIXES:
-        if name.startswith(prefix):
-            return text
-    return None
+class Docs:
+    """The documentation of fields: by path in the model, by name, by pattern."""
+
+    def __init__(self, source):
+        self.common = source["field_docs"]
+        self.children = {}
+        for child, model in source["models"].items():
+            for parent, field in model.get("parents", []):
+                self.children[parent, field] = child
+
+    def find(self, model_name, model, path):
+        name = path.rsplit(".", 1)[-1]
+        doc = model.get("docs", {}).get(path) or self.common.get(name)
+        if doc is None:
+            doc = next((text for glob, text in self.common.items() if fnmatch.fnmatchcase(name, glob)), "")
+        child = self.children.get((model_name, path))
+        if child:
+            doc = f"{doc} What the model {child} tells.".strip()
+        return doc
 
 
-def type_of(kind, record_name):
-    """The Avro type of a field, without the null."""
-    if kind == "time":
-        return {"type": "long", "logicalType": "timestamp-millis"}
-    if kind == "json":
-        return {"type": "string", "propexo.json": True}
-    if isinstance(kind, dict):
-        return record_of(record_name, kind, None, inner=True)
+def avro_type(model_name, model, docs, path, kind):
+    name = path.rsplit(".", 1)[-1]
+    if isinstance(kind, list) and isinstance(kind[0], dict):
+        record = camel(model_name) + "".join(camel(part) for part in path.split(".")) + "Item"
+        items = [field(model_name, model, docs, f"{path}.{item}", item_kind)
+                 for item, item_kind in kind[0].items()]
+        return {"type": "array", "items": {"type": "record", "name": record, "fields": items}}
     if isinstance(kind, list):
-        item = type_of(kind[0], record_name + "Item")
-        return {"type": "array", "items": item if isinstance(kind[0], dict) else ["null", item]}
-    return TYPES[kind]
+        return {"type": "array", "items": SCALARS[kind[0]]}
+    return TIMESTAMP if name in TIMESTAMPS else SCALARS[kind]
 
 
-def field_of(name, kind, owner, required):
-    field = {"name": name}
-    if doc_of(name) is not None:
-        field["doc"] = doc_of(name)
-    if required:
-        field["type"] = TYPES[kind]
-    else:
-        field["type"] = ["null", type_of(kind, owner + camel(name))]
-        field["default"] = None
-    return field
+def field(model_name, model, docs, path, kind):
+    name = path.rsplit(".", 1)[-1]
+    if not NAME.fullmatch(name):
+        fail(f"{model_name}.{path} is no Avro name")
+    doc = docs.find(model_name, model, path)
+    avro = avro_type(model_name, model, docs, path, kind)
+    if path == "id":
+        return {"name": name, "type": avro, "doc": doc}
+    out = {"name": name, "type": ["null", avro], "default": None}
+    if kind == "object":
+        out["propexo.json"] = True
+        doc = f"{JSON_DOC} {doc}".strip()
+    if doc:
+        out["doc"] = doc
+    return out
 
 
-def record_of(name, fields, doc, inner):
-    record = {"type": "record", "name": name}
-    if not inner:
-        record["namespace"] = NAMESPACE
-    if doc is not None:
-        record["doc"] = doc
-    record["fields"] = [
-        field_of(key, kind, name, required=key == "id" and not inner)
-        for key, kind in fields.items()
-    ]
-    return record
+def schema(model_name, model, docs):
+    if "id" not in model["fields"] or model["fields"]["id"] != "string":
+        fail(f"{model_name} has no id")
+    fields = [field(model_name, model, docs, name, kind) for name, kind in model["fields"].items()]
+    return {"type": "record", "name": camel(model_name), "namespace": NAMESPACE, "doc": model["doc"],
+            "fields": fields + [UNMAPPED]}
 
 
-def schema_of(model, entry):
-    doc = f"The whole record of Propexo's model {model}, as the API answered it."
-    schema = record_of(camel(model), entry["fields"], doc, inner=False)
-    schema["fields"].append(
-        {
-            "name": "unmapped_fields",
-            "doc": "What the API sent and this schema does not know, or knows with another type: "
-            "path to JSON text.",
-            "type": {"type": "map", "values": "string"},
-            "default": {},
-        }
-    )
-    return json.dumps(schema, indent=2) + "\n"
+def write_field(out, indent):
+    """One field a line; a list of records opens up over several lines."""
+    array = out["type"][1] if isinstance(out["type"], list) else None
+    items = array.get("items") if isinstance(array, dict) else None
+    if not isinstance(items, dict):
+        return " " * indent + json.dumps(out)
+    inner = ",\n".join(write_field(item, indent + 2) for item in items["fields"])
+    head = json.dumps({**items, "fields": []})[:-2]
+    rest = json.dumps({key: value for key, value in out.items() if key not in ("name", "type")})[1:]
+    return (f'{" " * indent}{{"name": {json.dumps(out["name"])}, '
+            f'"type": ["null", {{"type": "array", "items": {head}\n{inner}\n{" " * indent}]}}}}], {rest}')
 
 
-def quoted(text):
-    return "NULL" if text is None else '"' + text + '"'
+def write_schema(avro):
+    fields = ",\n".join(write_field(out, 4) for out in avro["fields"])
+    head = ",\n".join(f"  {json.dumps(key)}: {json.dumps(avro[key])}" for key in ("type", "name", "namespace", "doc"))
+    text = f'{{\n{head},\n  "fields": [\n{fields}\n  ]\n}}\n'
+    assert json.loads(text) == avro
+    return text
 
 
-def table_of(models):
-    lines = ["/* Made by schemas/generate.py from schemas/models.json; sorted by name. */"]
-    for name, entry in sorted(models.items()):
-        filtered = "integration_id" in entry.get("query", [])
-        lines.append(
-            f"MODEL({quoted(name)}, {quoted(entry.get('list'))}, {quoted(entry.get('get'))}, "
-            f"{'true' if filtered else 'false'})"
-        )
-    return "\n".join(lines) + "\n"
+def c_text(text):
+    return "NULL" if text is None else json.dumps(text)
+
+
+def parents_of(name, models):
+    """The initialisers of a child's struct model_parent rows."""
+    rows = []
+    for parent, parent_field in models[name].get("parents", []):
+        if parent_field not in models.get(parent, {}).get("fields", {}):
+            fail(f"{name}: its parent {parent} has no field {parent_field}")
+        rows.append(f"{{{list(models).index(parent)}, {c_text(parent_field)}}}")
+    return rows
+
+
+def table_row(name, models):
+    """The arrays that a model's row points to, and the row."""
+    model = models[name]
+    path = model.get("get")
+    if path is not None and path.count("{id}") != 1:
+        fail(f"{name}: the by-id path does not hold {{id}} once")
+    arrays = []
+    row = [f".name = {c_text(name)}", f".list_path = {c_text(model.get('list'))}", f".get_path = {c_text(path)}"]
+    query = model.get("query", [])
+    if query:
+        arrays.append(f"static const char *const QUERY_{name}[] = {{{', '.join(map(c_text, query))}}};")
+        row += [f".query = QUERY_{name}", f".query_count = {len(query)}"]
+    if "integration_id" in query:
+        row.append(".by_integration = true")
+    parents = parents_of(name, models)
+    if parents:
+        arrays.append(f"static const struct model_parent PARENTS_{name}[] = {{{', '.join(parents)}}};")
+        row += [f".parents = PARENTS_{name}", f".parent_count = {len(parents)}"]
+    return arrays, f"    {{{', '.join(row)}}},"
+
+
+def table(models):
+    rows = [table_row(name, models) for name in models]
+    return ("/* Written by schemas/generate.py from schemas/models.json: change that and run `make schemas`. */\n"
+            + "\n".join(line for arrays, _ in rows for line in arrays)
+            + "\n\nstatic const struct model MODELS[] = {\n" + "\n".join(row for _, row in rows) + "\n};\n")
 
 
 def main():
-    models = json.loads((HERE / "models.json").read_text())["models"]
-    files = {
-        HERE / f"{name}.avsc": schema_of(name, entry)
-        for name, entry in models.items()
-        if entry.get("list")
-    }
-    files[TABLE] = table_of(models)
-    if "--check" not in sys.argv[1:]:
-        for path, text in files.items():
-            path.write_text(text)
-        return 0
-    wrong = [p for p, text in files.items() if not p.exists() or p.read_text() != text]
-    wrong += [p for p in HERE.glob("*.avsc") if p not in files]
-    for path in sorted(wrong):
-        print(f"{path.name} differs from schemas/models.json: run make schemas", file=sys.stderr)
-    return 1 if wrong else 0
+    check = sys.argv[1:] == ["--check"]
+    if sys.argv[1:] and not check:
+        sys.exit("usage: generate.py [--check]")
+    source = json.loads((HERE / "models.json").read_text(encoding="utf-8"))
+    models = source["models"]
+    if list(models) != sorted(models) or not all(NAME.fullmatch(name) for name in models):
+        fail("the models are not sorted by name, or one is no Avro name")
+    docs = Docs(source)
+    wanted = {HERE / f"{name}.avsc": write_schema(schema(name, model, docs))
+              for name, model in models.items() if model.get("list")}
+    wanted[TABLE] = table(models)
+    unwanted = set(HERE.glob("*.avsc")) - set(wanted)
+    different = [path for path, text in wanted.items()
+                 if not path.exists() or path.read_bytes() != text.encode()]
+    if check and (different or unwanted):
+        for path in sorted(different + list(unwanted)):
+            print(f"{path.relative_to(HERE.parent)} is not what schemas/generate.py makes: run `make schemas`")
+        sys.exit(1)
+    for path in different:
+        path.write_bytes(wanted[path].encode())
+    for path in unwanted:
+        path.unlink()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -5,7 +5,7 @@
 #include "bridge/base/memory.h"
 #include "bridge/codec/encoder_state.h"
 
-struct encoder *encoder_new(const struct schema_text *schema, struct error *error)
+struct encoder *encoder_new(const struct schema *schema, struct error *error)
 {
     struct plan_node *plan = plan_new(schema->text, error);
     if (plan == NULL)

@@ -29,7 +29,7 @@ struct encoding {
 
 struct encoder;
 
-struct encoder *encoder_new(const struct schema_text *schema, struct error *error) MUST_CHECK;
+struct encoder *encoder_new(const struct schema *schema, struct error *error) MUST_CHECK;
 void encoder_free(struct encoder *encoder); /* NULL is allowed */
 
 /* The value, at most `maximum` bytes, alive until the encoder's next call. False with VERDICT_ABORT

@@ -122,7 +122,7 @@ static bool prepare(struct encoder *encoder, struct error *error)
 {
     if (encoder->class != NULL)
         return true;
-    const struct schema_text *schema = encoder->schema;
+    const struct schema *schema = encoder->schema;
     if (avro_schema_from_json_length(schema->text, schema->length, &encoder->avro) != 0)
         return avro_failed(error, "reading the schema");
     encoder->class = avro_generic_class_from_schema(encoder->avro);

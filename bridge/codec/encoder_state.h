@@ -9,7 +9,7 @@
 #include "bridge/codec/encoder.h"
 
 struct encoder {
-    const struct schema_text *schema;
+    const struct schema *schema;
     struct plan_node *plan;
     struct conversion conversion;
     avro_schema_t avro; /* made at the first Avro encoding, like the two below */

@@ -1,53 +1,55 @@
 /*
- * What the encoder does for each member of a record, made once from a schema's text: its place, its
- * type, and an index from names to places. avro-c forgets the attributes this needs (logicalType,
- * propexo.json), so the text is read by itself. Constant after it was made; any thread.
+ * A schema made ready for encoding: its fields in order, what each takes, and an index from member
+ * name to field. Made from the text of the .avsc, because avro-c forgets logical types and the
+ * attributes of our own. Belongs to one encoder, whose thread it is used on.
  */
 #ifndef BRIDGE_CODEC_PLAN_H
 #define BRIDGE_CODEC_PLAN_H
 
+#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "bridge/base/attributes.h"
 #include "bridge/base/error.h"
-#include "bridge/base/table.h"
 
-enum plan_type {
-    TYPE_STRING,
-    TYPE_LONG,
-    TYPE_DOUBLE,
-    TYPE_BOOLEAN,
-    TYPE_TIMESTAMP, /* long, milliseconds */
-    TYPE_JSON,      /* any JSON value, as text */
-    TYPE_ARRAY,
-    TYPE_RECORD,
-    TYPE_MAP, /* unmapped_fields only */
-};
-
-struct plan_node {
-    enum plan_type type;
-    bool nullable;              /* a union of null and the type, in this order */
-    struct plan_node *item;     /* TYPE_ARRAY */
-    struct plan_fields *fields; /* TYPE_RECORD */
+enum plan_kind {
+    PLAN_STRING,
+    PLAN_LONG,
+    PLAN_DOUBLE,
+    PLAN_BOOLEAN,
+    PLAN_TIMESTAMP, /* long, timestamp-millis */
+    PLAN_JSON,      /* string that holds JSON text: "propexo.json": true */
+    PLAN_STRINGS,   /* array of string */
+    PLAN_RECORDS,   /* array of record */
+    PLAN_UNMAPPED,  /* the map unmapped_fields; always the last field of the outer record */
 };
 
 struct plan_field {
     char *name;
-    struct plan_node *node;
+    size_t length; /* of the name */
+    enum plan_kind kind;
+    bool nullable;      /* a union of null and the type; else the field must be there */
+    struct plan *items; /* PLAN_RECORDS: the plan of one item; owned */
 };
 
-struct plan_fields {
-    struct plan_field *list; /* in the schema's order */
+struct plan {
+    struct plan_field *fields;
     size_t count;
-    struct table places; /* name -> place + 1, as a pointer */
+    const cJSON **members; /* scratch of the encoder: the record's member for each field, or NULL */
+    uint16_t *slots;       /* hash table: field number + 1, 0 = free */
+    size_t mask;           /* slots - 1 */
 };
 
-/* Reads a schema's text; VERDICT_FATAL when it uses something this encoder does not know. */
-struct plan_node *plan_new(const char *text, struct error *error) MUST_CHECK;
-void plan_free(struct plan_node *node); /* NULL is allowed */
+/* NULL and VERDICT_FATAL when the schema is not of the kind that schemas/generate.py writes. */
+struct plan *plan_new(const char *text, size_t length, struct error *error) MUST_CHECK;
+void plan_free(struct plan *plan); /* NULL is allowed */
 
-/* The place of a member, or -1. */
-int plan_place(const struct plan_fields *fields, const char *name);
+/*
+ * The number of the field with this name, -1 when there is none (PLAN_UNMAPPED is never found).
+ * `expected` is the field to try first: records mostly come in the schema's order.
+ */
+int plan_find(const struct plan *plan, const char *name, size_t expected);
 
 #endif

@@ -65,7 +65,7 @@ static bool refused(const struct http_answer *answer, const char *doing, struct 
     return false;
 }
 
-static char *body_of(const struct schema_text *schema)
+static char *body_of(const struct schema *schema)
 {
     cJSON *root = cJSON_CreateObject();
     (void)cJSON_AddStringToObject(root, "schema", schema->text);
@@ -89,7 +89,7 @@ static bool read_id(const struct http_answer *answer, const char *subject, uint3
 }
 
 bool registry_schema_id(struct registry *registry, const char *subject,
-                        const struct schema_text *schema, uint32_t *id, struct error *error)
+                        const struct schema *schema, uint32_t *id, struct error *error)
 {
     struct http_answer answer = {0};
     size_t length = strlen(subject);

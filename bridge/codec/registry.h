@@ -24,7 +24,7 @@ void registry_free(struct registry *registry); /* NULL is allowed */
  * VERDICT_RETRY: the registry is away or busy. VERDICT_CONFIGURATION: it refuses (incompatible
  * schema, no right). */
 bool registry_schema_id(struct registry *registry, const char *subject,
-                        const struct schema_text *schema, uint32_t *id,
+                        const struct schema *schema, uint32_t *id,
                         struct error *error) MUST_CHECK;
 
 /* Asks for something harmless, to see whether the registry answers and knows us. */

@@ -3,12 +3,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int compare(const void *name, const void *entry)
+#include "bridge/codec/embedded.h"
+
+size_t schema_count(void)
 {
-    return strcmp(name, ((const struct schema_text *)entry)->model);
+    return embedded_schema_count;
 }
 
-const struct schema_text *schema_find(const char *model)
+const struct schema *schema_at(size_t index)
 {
-    return bsearch(model, schema_texts, schema_text_count, sizeof schema_texts[0], compare);
+    return &embedded_schemas[index];
+}
+
+static int compare_model(const void *model, const void *schema)
+{
+    return strcmp(model, ((const struct schema *)schema)->model);
+}
+
+const struct schema *schema_find(const char *model)
+{
+    return bsearch(model, embedded_schemas, embedded_schema_count, sizeof embedded_schemas[0],
+                   compare_model);
 }

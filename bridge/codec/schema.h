@@ -1,14 +1,23 @@
 /*
- * The schema catalogue: schemas/<model>.avsc as embedded in the program. The text is what goes to
- * the registry, byte for byte (avro-c's own printing loses defaults, docs and logical types).
- * Constant; any thread.
+ * The Avro schemas of the readable models, embedded from schemas/<model>.avsc when the program is
+ * built. Constant; any thread.
  */
 #ifndef BRIDGE_CODEC_SCHEMA_H
 #define BRIDGE_CODEC_SCHEMA_H
 
-#include "bridge/codec/schema_table.h"
+#include <stddef.h>
 
-/* By the model's name with underscores; NULL when the model has none (no endpoint reads it). */
-const struct schema_text *schema_find(const char *model);
+struct schema {
+    const char *model;
+    const char *text; /* the file's bytes exactly (a registry gets these), terminated */
+    size_t length;
+};
+
+/* Sorted by model; `index` < schema_count(). */
+size_t schema_count(void);
+const struct schema *schema_at(size_t index);
+
+/* NULL when no endpoint reads the model. */
+const struct schema *schema_find(const char *model);
 
 #endif

@@ -1,106 +1,119 @@
 #include "bridge/codec/timestamp.h"
 
-#include <stddef.h>
+#define MS_PER_SECOND   INT64_C(1000)
+#define SECONDS_PER_DAY INT64_C(86400)
 
-static bool digits(const char **p, int count, int *value)
+/* Takes `digits` decimal digits; false when there are fewer. */
+static bool take_number(const char **text, int digits, int *number)
 {
-    *value = 0;
-    for (int i = 0; i < count; i++, (*p)++) {
-        if (**p < '0' || **p > '9')
+    *number = 0;
+    for (int i = 0; i < digits; i++, (*text)++) {
+        if (**text < '0' || **text > '9')
             return false;
-        *value = *value * 10 + (**p - '0');
+        *number = *number * 10 + (**text - '0');
     }
     return true;
 }
 
-static bool literal(const char **p, const char *any_of)
+static bool take_one_of(const char **text, char a, char b)
 {
-    for (const char *c = any_of; *c != '\0'; c++) {
-        if (**p == *c) {
-            (*p)++;
-            return true;
-        }
-    }
-    return false;
+    if (**text == '\0' || (**text != a && **text != b))
+        return false;
+    (*text)++;
+    return true;
 }
 
-/* Days since 1970-01-01 in the proleptic Gregorian calendar: years counted from March, so that the
- * leap day is the last of its year. */
-static int64_t days_of(int year, int month, int day)
+static int days_in_month(int year, int month)
+{
+    static const int DAYS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return DAYS[month - 1] + (month == 2 && leap ? 1 : 0);
+}
+
+/* Days from 1970-01-01 to a day of the Gregorian calendar. Counting years from March puts the leap
+ * day last, so that the days before a month are a linear function of it. */
+static int64_t days_from_date(int year, int month, int day)
 {
     int64_t y = month <= 2 ? year - 1 : year;
-    int64_t era = (y >= 0 ? y : y - 399) / 400;
-    int64_t of_era = y - era * 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+    int64_t m = month <= 2 ? month + 9 : month - 3;
+    int64_t century = (y >= 0 ? y : y - 99) / 100;
+    int64_t quadrennial = y - century * 100;
+    int64_t leap_cycle = century >= 0 ? century / 4 : (century - 3) / 4;
+    int64_t century_of_cycle = century - leap_cycle * 4;
+    return leap_cycle * 146097 + century_of_cycle * 36524 + quadrennial * 1461 / 4 +
+           (153 * m + 2) / 5 + day - 1 - 719468;
 }
 
-static bool is_leap(int year)
+static bool take_date(const char **text, int64_t *days)
 {
-    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-}
-
-static bool parse_date(const char **p, int64_t *days)
-{
-    static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int year;
     int month;
     int day;
-    if (!digits(p, 4, &year) || !literal(p, "-") || !digits(p, 2, &month) || !literal(p, "-") ||
-        !digits(p, 2, &day) || month < 1 || month > 12 || day < 1)
+    if (!take_number(text, 4, &year) || !take_one_of(text, '-', '-') ||
+        !take_number(text, 2, &month) || !take_one_of(text, '-', '-') ||
+        !take_number(text, 2, &day))
         return false;
-    if (day > lengths[month - 1] + (month == 2 && is_leap(year) ? 1 : 0))
+    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
         return false;
-    *days = days_of(year, month, day);
+    *days = days_from_date(year, month, day);
     return true;
 }
 
-static bool parse_fraction(const char **p, int *ms)
+static bool take_time(const char **text, int64_t *seconds)
 {
-    int scale = 100;
-    *ms = 0;
-    if (!literal(p, ".,"))
-        return true;
-    if (**p < '0' || **p > '9')
+    int hour;
+    int minute;
+    int second;
+    if (!take_number(text, 2, &hour) || !take_one_of(text, ':', ':') ||
+        !take_number(text, 2, &minute) || !take_one_of(text, ':', ':') ||
+        !take_number(text, 2, &second))
         return false;
-    for (; **p >= '0' && **p <= '9'; (*p)++, scale /= 10)
-        *ms += (**p - '0') * scale;
+    *seconds = hour * 3600 + minute * 60 + second;
+    return hour <= 23 && minute <= 59 && second <= 60;
+}
+
+static bool take_fraction(const char **text, int64_t *ms)
+{
+    int64_t weight = 100;
+    *ms = 0;
+    if (!take_one_of(text, '.', ','))
+        return true;
+    if (**text < '0' || **text > '9')
+        return false;
+    for (; **text >= '0' && **text <= '9'; (*text)++, weight /= 10)
+        *ms += weight * (**text - '0');
     return true;
 }
 
-/* The zone's distance from UTC in minutes. */
-static bool parse_zone(const char **p, int *minutes)
+/* How many seconds the zone is ahead of UTC. */
+static bool take_zone(const char **text, int64_t *seconds)
 {
     int hours;
-    int rest;
-    *minutes = 0;
-    if (**p == '\0' || literal(p, "Zz"))
+    int minutes;
+    *seconds = 0;
+    if (**text == '\0' || take_one_of(text, 'Z', 'z'))
         return true;
-    int sign = **p == '-' ? -1 : 1;
-    if (!literal(p, "+-") || !digits(p, 2, &hours))
+    int64_t sign = **text == '-' ? -1 : 1;
+    if (!take_one_of(text, '+', '-') || !take_number(text, 2, &hours))
         return false;
-    (void)literal(p, ":");
-    if (!digits(p, 2, &rest) || hours > 23 || rest > 59)
+    (void)take_one_of(text, ':', ':');
+    if (!take_number(text, 2, &minutes) || hours > 23 || minutes > 59)
         return false;
-    *minutes = sign * (hours * 60 + rest);
+    *seconds = sign * (hours * 3600 + minutes * 60);
     return true;
 }
 
 bool timestamp_parse(const char *text, int64_t *ms)
 {
-    const char *p = text;
     int64_t days;
-    int hour;
-    int minute;
-    int second;
-    int fraction;
-    int zone;
-    if (!parse_date(&p, &days) || !literal(&p, "Tt ") || !digits(&p, 2, &hour) ||
-        !literal(&p, ":") || !digits(&p, 2, &minute) || !literal(&p, ":") ||
-        !digits(&p, 2, &second) || !parse_fraction(&p, &fraction) || !parse_zone(&p, &zone))
+    int64_t seconds;
+    int64_t fraction;
+    int64_t zone;
+    if (!take_date(&text, &days) || (!take_one_of(&text, 'T', 't') && !take_one_of(&text, ' ', ' ')))
         return false;
-    if (*p != '\0' || hour > 23 || minute > 59 || second > 60)
+    if (!take_time(&text, &seconds) || !take_fraction(&text, &fraction) ||
+        !take_zone(&text, &zone) || *text != '\0')
         return false;
-    *ms = (((days * 24 + hour) * 60 + minute - zone) * 60 + second) * 1000 + fraction;
+    *ms = (days * SECONDS_PER_DAY + seconds - zone) * MS_PER_SECOND + fraction;
     return true;
 }

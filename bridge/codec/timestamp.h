@@ -1,15 +1,19 @@
-/*
- * ISO 8601 / RFC 3339 timestamps as Propexo writes them: 2026-01-31T12:00:00[.fraction][zone], the
- * zone Z, +hh:mm, +hhmm or none (UTC). Digits of a fraction beyond milliseconds are cut. Pure; any
- * thread.
- */
+/* Points in time as the API writes them: the ISO 8601 profile of RFC 3339, and a little more. */
 #ifndef BRIDGE_CODEC_TIMESTAMP_H
 #define BRIDGE_CODEC_TIMESTAMP_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Milliseconds since 1970-01-01T00:00:00Z; false when `text` is no such timestamp. */
-bool timestamp_parse(const char *text, int64_t *ms);
+#include "bridge/base/attributes.h"
+
+/*
+ * Reads YYYY-MM-DDThh:mm:ss[.fraction][zone] into milliseconds since 1970-01-01T00:00:00Z. The
+ * fraction may have any number of digits and is cut (not rounded) to milliseconds; the zone is Z,
+ * +hh:mm, +hhmm, -hh:mm or -hhmm, and none means UTC; a space may stand for T, and a leap second
+ * (:60) counts as the first one of the next minute. False when the text is anything else, such as
+ * a date alone or a day that does not exist. Pure; any thread.
+ */
+bool timestamp_parse(const char *text, int64_t *ms) MUST_CHECK;
 
 #endif

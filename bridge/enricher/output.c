@@ -52,7 +52,7 @@ void output_free(struct output *output)
     free(output);
 }
 
-static bool ask_registry(struct output *output, int place, const struct schema_text *schema,
+static bool ask_registry(struct output *output, int place, const struct schema *schema,
                          uint32_t *id, struct error *error)
 {
     char *subject = memory_format("%s-value", output->topics->snapshots[place]);
@@ -69,7 +69,7 @@ bool output_prepare(struct output *output, int place, struct error *error)
     if (model->encoder != NULL)
         return true;
     const char *name = output->selection->names[place];
-    const struct schema_text *schema = schema_find(name);
+    const struct schema *schema = schema_find(name);
     if (schema == NULL)
         return error_set(error, VERDICT_CONFIGURATION, "there is no schema for %s", name);
     if (output->registry != NULL && !ask_registry(output, place, schema, &model->schema_id, error))

@@ -16,6 +16,7 @@ struct embedded *embedded_start(struct error *error)
     char reason[256];
     struct embedded *embedded = memory_new(1, sizeof *embedded);
     rd_kafka_conf_t *settings = rd_kafka_conf_new();
+    rd_kafka_conf_set_log_cb(settings, NULL); /* it would only say that it has no servers */
     embedded->handle = rd_kafka_new(RD_KAFKA_PRODUCER, settings, reason, sizeof reason);
     if (embedded->handle == NULL) {
         rd_kafka_conf_destroy(settings);

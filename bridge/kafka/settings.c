@@ -49,7 +49,6 @@ static const struct setting for_consumer[] = {
     {"session.timeout.ms", "30000"},
     {"queued.max.messages.kbytes", "8192"},
     {"fetch.message.max.bytes", "524288"},
-    {"allow.auto.create.topics", "false"},
 };
 
 static void on_log(const rd_kafka_t *handle, int level, const char *facility, const char *text)

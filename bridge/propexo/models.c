@@ -3,41 +3,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_MAXIMUM 64
+#include "bridge/base/attributes.h"
 
-static const struct model models[] = {
-#define MODEL(name, list, get, filter) {name, list, get, filter},
 #include "bridge/propexo/models_table.inc"
-#undef MODEL
-};
+
+#define LONGEST_NAME 63
 
 size_t model_count(void)
 {
-    return ARRAY_LENGTH(models);
+    return ARRAY_LENGTH(MODELS);
 }
 
 const struct model *model_at(size_t index)
 {
-    return &models[index];
+    return &MODELS[index];
 }
 
 int model_index(const struct model *model)
 {
-    return (int)(model - models);
+    return (int)(model - MODELS);
 }
 
-static int compare(const void *name, const void *model)
+static int compare_name(const void *name, const void *model)
 {
     return strcmp(name, ((const struct model *)model)->name);
 }
 
 const struct model *model_find(const char *name, size_t length)
 {
-    char normal[NAME_MAXIMUM];
-    if (length >= sizeof normal)
+    char wanted[LONGEST_NAME + 1];
+    if (length > LONGEST_NAME || memchr(name, '\0', length) != NULL)
         return NULL;
-    for (size_t i = 0; i < length; i++)
-        normal[i] = name[i] == '-' ? '_' : name[i];
-    normal[length] = '\0';
-    return bsearch(normal, models, ARRAY_LENGTH(models), sizeof models[0], compare);
+    memcpy(wanted, name, length);
+    wanted[length] = '\0';
+    model_normalise(wanted);
+    return bsearch(wanted, MODELS, ARRAY_LENGTH(MODELS), sizeof MODELS[0], compare_name);
+}
+
+void model_normalise(char *name)
+{
+    for (char *p = strchr(name, '-'); p != NULL; p = strchr(p, '-'))
+        *p = '_';
 }

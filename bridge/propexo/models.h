@@ -1,6 +1,6 @@
 /*
- * The catalogue: every model name a webhook can carry, and what the API can do with it. The table
- * is made from schemas/models.json (make schemas). Constant; any thread.
+ * The catalogue: every model that a Propexo webhook can name, and what the REST API offers for it.
+ * Written by schemas/generate.py from schemas/models.json. Constant; any thread.
  */
 #ifndef BRIDGE_PROPEXO_MODELS_H
 #define BRIDGE_PROPEXO_MODELS_H
@@ -8,23 +8,39 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "bridge/base/attributes.h"
-
-struct model {
-    const char *name;            /* with underscores */
-    const char *list_path;       /* NULL: no endpoint lists it */
-    const char *get_path;        /* with {id}; NULL: none can be had by its id */
-    bool has_integration_filter; /* the list takes integration_id */
+/* A model whose records show up inside the records of another one. */
+struct model_parent {
+    int parent;        /* the parent's index */
+    const char *field; /* the parent's field that holds them (records, or only their ids) */
 };
 
-size_t model_count(void);
-const struct model *model_at(size_t index); /* index < model_count() */
+struct model {
+    const char *name; /* with underscores; as in topic names and schemas */
 
-/* The model's index, 0 to model_count() - 1. */
+    /* Path of the list; NULL = no endpoint reads this model, only webhooks tell of it. */
+    const char *list_path;
+
+    /* Path of one record with the place {id} in it exactly once; NULL = only the list has it. */
+    const char *get_path;
+
+    const char *const *query; /* the keys that the list understands, paging and order included */
+    size_t query_count;
+    bool by_integration; /* integration_id is one of them */
+
+    const struct model_parent *parents;
+    size_t parent_count;
+};
+
+/* A model's index runs from 0 to model_count() - 1, in the order of the names. It may change from
+ * one release to the next: never store one. */
+size_t model_count(void);
+const struct model *model_at(size_t index);
 int model_index(const struct model *model);
 
-/* By its name on the wire: hyphens, as used in 2024, count as underscores. NULL when there is none.
- */
+/* The model of this name, written with underscores or hyphens; NULL when there is none. */
 const struct model *model_find(const char *name, size_t length);
+
+/* Turns hyphens into underscores, in place: older webhooks write resident-charges. */
+void model_normalise(char *name);
 
 #endif

@@ -179,9 +179,12 @@ static bool start_flights(struct webhooks *webhooks)
     return !stopping;
 }
 
-static int wait_ms(const struct webhooks *webhooks)
+/* A retry that is due does not wake us while every flight is taken. */
+static int wait_ms(const struct webhooks *webhooks, int running)
 {
     int64_t next = delays_next(&webhooks->retries);
+    if (running >= (int)webhooks->concurrency)
+        next = DELAYS_NEVER;
     int64_t wait = next == DELAYS_NEVER ? POLL_MAX_MS : next - clock_monotonic();
     if (wait < 0)
         return 0;
@@ -197,7 +200,7 @@ static void *deliver(void *context)
         if (end_flights(webhooks))
             signal_end(webhooks);
         else
-            curl_multi_poll(webhooks->multi, NULL, 0, wait_ms(webhooks), NULL);
+            curl_multi_poll(webhooks->multi, NULL, 0, wait_ms(webhooks, running), NULL);
     }
     return NULL;
 }

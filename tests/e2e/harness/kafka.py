@@ -230,10 +230,23 @@ class Kafka(JavaServer):
         partitions = self.admin().list_topics(topic, timeout=ANSWER_SECONDS).topics[topic].partitions
         if not partitions:
             raise Failure(f"there is no topic {topic}")
-        return {
-            partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_SECONDS)
-            for partition in partitions
-        }
+        return {partition: self._watermarks(consumer, topic, partition) for partition in partitions}
+
+    def _watermarks(self, consumer, topic, partition):
+        """A topic that was just made may not have its leader yet: that is waited for."""
+        found = []
+
+        def ask():
+            try:
+                place = TopicPartition(topic, partition)
+                found[:] = consumer.get_watermark_offsets(place, timeout=ANSWER_SECONDS)
+            except KafkaException as error:
+                if error.args[0].code() not in (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE):
+                    raise
+            return bool(found)
+
+        wait_until(ask, ANSWER_SECONDS, f"the leader of {topic} [{partition}]", interval=0.05)
+        return tuple(found)
 
     # Groups
 

@@ -1,0 +1,124 @@
+#include "bridge/codec/json_text.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/base/utf8.h"
+
+#define LARGEST_EXACT 9007199254740992.0 /* 2^53: integers below it are exact in a double */
+
+/* The escape of a byte that may not stand for itself; 0 = none, 'u' = by its number. */
+static char escape_of(unsigned char byte)
+{
+    switch (byte) {
+    case '"':
+    case '\\':
+        return (char)byte;
+    case '\n':
+        return 'n';
+    case '\r':
+        return 'r';
+    case '\t':
+        return 't';
+    case '\b':
+        return 'b';
+    case '\f':
+        return 'f';
+    default:
+        return byte < 0x20 ? 'u' : 0;
+    }
+}
+
+void json_text_string(struct buffer *out, const char *text, size_t length)
+{
+    size_t start = 0;
+    buffer_append(out, "\"", 1);
+    for (size_t i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if (byte >= 0x20 && byte != '"' && byte != '\\')
+            continue;
+        char escape = escape_of(byte);
+        buffer_append(out, text + start, i - start);
+        if (escape == 'u')
+            buffer_append_format(out, "\\u%04x", byte);
+        else
+            buffer_append(out, (char[]){'\\', escape}, 2);
+        start = i + 1;
+    }
+    buffer_append(out, text + start, length - start);
+    buffer_append(out, "\"", 1);
+}
+
+void json_text_number(struct buffer *out, double number)
+{
+    char text[40];
+    if (isinf(number)) {
+        buffer_append_text(out, number > 0 ? "1e999" : "-1e999");
+        return;
+    }
+    if (number == trunc(number) && fabs(number) < LARGEST_EXACT) {
+        buffer_append_format(out, signbit(number) && number == 0 ? "-%" PRId64 : "%" PRId64,
+                             (int64_t)number);
+        return;
+    }
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(text, sizeof text, "%.*g", digits, number);
+        if (strtod(text, NULL) == number)
+            break;
+    }
+    buffer_append_text(out, text);
+}
+
+static bool append_checked(struct buffer *out, const char *text, struct error *error)
+{
+    size_t length = strlen(text);
+    if (!utf8_valid(text, length))
+        return error_set(error, VERDICT_ABORT, "a text is not valid UTF-8");
+    json_text_string(out, text, length);
+    return true;
+}
+
+static bool append_value(struct buffer *out, const cJSON *value, int depth, struct error *error);
+
+static bool append_members(struct buffer *out, const cJSON *value, int depth, struct error *error)
+{
+    bool object = cJSON_IsObject(value);
+    if (depth == 0)
+        return error_set(error, VERDICT_ABORT, "nested deeper than %d levels", JSON_TEXT_DEPTH);
+    buffer_append(out, object ? "{" : "[", 1);
+    for (const cJSON *member = value->child; member != NULL; member = member->next) {
+        if (member != value->child)
+            buffer_append(out, ",", 1);
+        if (object && !append_checked(out, member->string, error))
+            return false;
+        if (object)
+            buffer_append(out, ":", 1);
+        if (!append_value(out, member, depth - 1, error))
+            return false;
+    }
+    buffer_append(out, object ? "}" : "]", 1);
+    return true;
+}
+
+static bool append_value(struct buffer *out, const cJSON *value, int depth, struct error *error)
+{
+    if (cJSON_IsString(value))
+        return append_checked(out, value->valuestring, error);
+    if (cJSON_IsObject(value) || cJSON_IsArray(value))
+        return append_members(out, value, depth, error);
+    if (cJSON_IsNumber(value))
+        json_text_number(out, value->valuedouble);
+    else if (cJSON_IsBool(value))
+        buffer_append_text(out, cJSON_IsTrue(value) ? "true" : "false");
+    else
+        buffer_append_text(out, "null");
+    return true;
+}
+
+bool json_text_value(struct buffer *out, const cJSON *value, struct error *error)
+{
+    return append_value(out, value, JSON_TEXT_DEPTH, error);
+}
