@@ -80,13 +80,13 @@ demo: deps ## webhooks with diffs become whole snapshots, before your eyes (DEMO
 	@python3 tests/demo/demo.py
 
 test: deps ## all tests: lint's room rule, unit, end to end on a real Kafka and registry
-	@python3 tests/run.py
+	@SANITIZER=$(SANITIZER) python3 tests/run.py
 
 test-unit: $(UNIT) ## unit tests only
-	@python3 tests/run.py unit
+	@SANITIZER=$(SANITIZER) python3 tests/run.py unit
 
 test-e2e: all ## end-to-end tests only (ARGS="-k name" chooses)
-	@python3 tests/run.py e2e $(ARGS)
+	@SANITIZER=$(SANITIZER) python3 tests/run.py e2e $(ARGS)
 
 lint: deps $(BUILD)/gen/schemas.c ## formatting, static analysis, the room rule
 	@clang-format --dry-run --Werror $(C_FILES)

@@ -46,3 +46,12 @@ void metrics_expose(struct buffer *out)
                                    *labels ? "}" : "", (long long)metrics_get((enum metric)i));
     }
 }
+
+void metrics_document(struct buffer *out)
+{
+    for (int i = 0; i < METRIC_COUNT; i++) {
+        if (*descriptions[i].help != '\0')
+            (void)buffer_append_format(out, "| `%s` | %s | %s |\n", descriptions[i].name,
+                                       descriptions[i].type, descriptions[i].help);
+    }
+}

@@ -75,4 +75,7 @@ int64_t metrics_get(enum metric metric);
 /* Appends all in the Prometheus text format, version 0.0.4. */
 void metrics_expose(struct buffer *out);
 
+/* Appends the rows of a Markdown table: name, type, meaning; as they stand in the README. */
+void metrics_document(struct buffer *out);
+
 #endif

@@ -3,17 +3,33 @@
 #include <stdlib.h>
 
 #include "bridge/base/memory.h"
-#include "bridge/codec/encoder_state.h"
+#include "bridge/codec/avro_output.h"
+#include "bridge/codec/json_output.h"
+#include "bridge/codec/mapping.h"
+#include "bridge/codec/plan.h"
+
+#define KEEP_CAPACITY ((size_t)256 << 10)
+
+struct encoder {
+    const struct schema *schema;
+    struct plan *plan;
+    struct mapping mapping;
+    struct avro_output *avro; /* NULL until first used */
+    struct buffer json;
+};
 
 struct encoder *encoder_new(const struct schema *schema, struct error *error)
 {
-    struct plan_node *plan = plan_new(schema->text, error);
-    if (plan == NULL)
+    struct plan *plan = plan_new(schema->text, schema->length, error);
+    if (plan == NULL) {
+        error_prefix(error, "schema %s", schema->model);
         return NULL;
+    }
     struct encoder *encoder = memory_new(1, sizeof *encoder);
     encoder->schema = schema;
     encoder->plan = plan;
-    conversion_clear(&encoder->conversion);
+    encoder->mapping = mapping_new();
+    encoder->json = buffer_new(0);
     return encoder;
 }
 
@@ -21,25 +37,55 @@ void encoder_free(struct encoder *encoder)
 {
     if (encoder == NULL)
         return;
-    if (encoder->class != NULL) {
-        avro_writer_free(encoder->writer);
-        avro_value_decref(&encoder->value);
-        avro_value_iface_decref(encoder->class);
-        avro_schema_decref(encoder->avro);
-    }
-    free(encoder->out);
+    avro_output_free(encoder->avro);
     buffer_free(&encoder->json);
-    conversion_free(&encoder->conversion);
+    mapping_free(&encoder->mapping);
     plan_free(encoder->plan);
     free(encoder);
 }
 
-bool encoder_check(const cJSON *record, struct error *error)
+static bool begin(struct encoder *encoder, const cJSON *record, size_t maximum, struct error *error)
 {
-    const char *id = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(record, "id"));
     if (!cJSON_IsObject(record))
         return error_set(error, VERDICT_ABORT, "the record is not an object");
-    if (id == NULL || *id == '\0')
-        return error_set(error, VERDICT_ABORT, "the record's id is missing or not a text");
+    mapping_begin(&encoder->mapping, maximum);
+    return true;
+}
+
+static void tell(const struct encoder *encoder, struct encoding *info)
+{
+    const struct unmapped *unmapped = &encoder->mapping.unmapped;
+    info->unmapped = unmapped->count;
+    info->first_unmapped = unmapped->count > 0 ? unmapped_name(unmapped, 0) : NULL;
+}
+
+bool encoder_avro(struct encoder *encoder, const cJSON *record, uint32_t schema_id, size_t maximum,
+                  const void **bytes, size_t *length, struct encoding *info, struct error *error)
+{
+    if (!begin(encoder, record, maximum, error))
+        return false;
+    if (encoder->avro == NULL)
+        encoder->avro = avro_output_new(encoder->schema, encoder->plan, error);
+    if (encoder->avro == NULL || !avro_output_write(encoder->avro, &encoder->mapping, record,
+                                                    schema_id, maximum, bytes, length, error))
+        return false;
+    tell(encoder, info);
+    return true;
+}
+
+bool encoder_json(struct encoder *encoder, const cJSON *record, size_t maximum, const void **bytes,
+                  size_t *length, struct encoding *info, struct error *error)
+{
+    if (!begin(encoder, record, maximum, error))
+        return false;
+    if (encoder->json.capacity > KEEP_CAPACITY)
+        buffer_free(&encoder->json);
+    buffer_clear(&encoder->json);
+    encoder->json.maximum = maximum;
+    if (!json_output_write(&encoder->json, encoder->plan, &encoder->mapping, record, error))
+        return false;
+    *bytes = encoder->json.data;
+    *length = encoder->json.length;
+    tell(encoder, info);
     return true;
 }

@@ -1,11 +1,17 @@
 /*
- * From a record as the API answered it (JSON) to a snapshot's value: Avro in the Confluent wire
- * format, or JSON of the same shape.
+ * From a record as the REST API sent it to a snapshot's bytes, by the model's schema.
  *
- * Nothing the API sends is dropped: a member the schema does not know, and a value of another type
- * than the schema's, goes into `unmapped_fields` as JSON text under its path ("pets[0].colour"),
- * and the field itself is null. An encoder belongs to one schema and one thread (avro-c's error
- * text is one global buffer).
+ * What the API sends and the schema does not know, or knows with another type, becomes a text in
+ * unmapped_fields and the field null, so that nothing is dropped.
+ * A list with one item of the wrong type is itself of the wrong type; an item's own unknown field
+ * goes under a path such as pets[0].colour. A number fits a long when it is whole and below 2^53
+ * (cJSON keeps numbers as doubles, and has rounded what is larger). A name that comes twice counts
+ * with its last value. A text that is not UTF-8 makes the record impossible to encode.
+ *
+ * A limit of cJSON: it ends a text at \u0000, and what follows in that text is lost before the
+ * encoder sees it.
+ *
+ * One thread does all encoding (avro-c has one global text for its errors).
  */
 #ifndef BRIDGE_CODEC_ENCODER_H
 #define BRIDGE_CODEC_ENCODER_H
@@ -19,25 +25,30 @@
 #include "bridge/base/error.h"
 #include "bridge/codec/schema.h"
 
-/* Deepest nesting of embedded records that is encoded; free-form values may nest as deep as the
- * parser. */
-#define ENCODER_DEPTH 8
-
-struct encoding {
-    size_t unmapped; /* entries of unmapped_fields */
-};
-
 struct encoder;
 
+struct encoding {
+    size_t unmapped;            /* fields that went to unmapped_fields */
+    const char *first_unmapped; /* the first one's name or path, or NULL; lives like the bytes */
+};
+
+/* Made once per schema and kept. The schema must outlive it. VERDICT_FATAL when the schema is not
+ * of the kind that schemas/generate.py writes. */
 struct encoder *encoder_new(const struct schema *schema, struct error *error) MUST_CHECK;
 void encoder_free(struct encoder *encoder); /* NULL is allowed */
 
-/* The value, at most `maximum` bytes, alive until the encoder's next call. False with VERDICT_ABORT
- * when this record cannot be encoded (no id, too large); the message names the field, never a
- * value. */
+/*
+ * A frame of the Confluent wire format: header with `schema_id`, then the Avro body. At most
+ * `maximum` bytes in all. `*bytes` lives until the encoder's next call. Fills `*info`. False with
+ * VERDICT_ABORT when this record cannot be encoded: not an object, no id, not UTF-8, too large;
+ * the message names the field and never tells a value.
+ */
 bool encoder_avro(struct encoder *encoder, const cJSON *record, uint32_t schema_id, size_t maximum,
                   const void **bytes, size_t *length, struct encoding *info,
                   struct error *error) MUST_CHECK;
+
+/* The same record as JSON text of the same shape: every field of the schema in its order, null
+ * where absent; timestamps are numbers of milliseconds, free-form objects strings of JSON text. */
 bool encoder_json(struct encoder *encoder, const cJSON *record, size_t maximum, const void **bytes,
                   size_t *length, struct encoding *info, struct error *error) MUST_CHECK;
 

@@ -26,7 +26,8 @@ bool json_text_value(struct buffer *out, const cJSON *value, struct error *error
 /* Appends a string with its quotes; the bytes must be UTF-8. */
 void json_text_string(struct buffer *out, const char *text, size_t length);
 
-/* Appends a number: an integer as its digits, others with the fewest digits that read back equal. */
+/* Appends a number: an integer as its digits, others with the fewest digits that read back equal.
+ */
 void json_text_number(struct buffer *out, double number);
 
 #endif

@@ -109,7 +109,8 @@ bool timestamp_parse(const char *text, int64_t *ms)
     int64_t seconds;
     int64_t fraction;
     int64_t zone;
-    if (!take_date(&text, &days) || (!take_one_of(&text, 'T', 't') && !take_one_of(&text, ' ', ' ')))
+    if (!take_date(&text, &days) ||
+        (!take_one_of(&text, 'T', 't') && !take_one_of(&text, ' ', ' ')))
         return false;
     if (!take_time(&text, &seconds) || !take_fraction(&text, &fraction) ||
         !take_zone(&text, &zone) || *text != '\0')

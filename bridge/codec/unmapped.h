@@ -26,7 +26,7 @@ struct unmapped {
     struct unmapped_entry *entries;
     size_t count;
     size_t capacity;
-    struct table numbers; /* name to entry number + 1; filled only when there is more than one */
+    struct table numbers; /* name to entry number + 1 */
 };
 
 /* Where a record stands in the outer one: in the list `field` at `index`; `field` NULL = it is the

@@ -230,9 +230,8 @@ static enum transaction_outcome try_batch(struct publisher *publisher, struct ba
         outcome = add_item(publisher, &batch->items[i], error);
         /* An event that could not be read again: the transaction is still open. */
         if (outcome == TRANSACTION_ABORTED && error->verdict == VERDICT_RETRY) {
-            struct error ignored;
-            if (transaction_abort(publisher->producer, &ignored) == TRANSACTION_BROKEN)
-                outcome = TRANSACTION_BROKEN;
+            enum transaction_outcome aborted = transaction_abort(publisher->producer, error);
+            outcome = aborted == TRANSACTION_CANCELLED ? TRANSACTION_ABORTED : aborted;
         }
     }
     return outcome == TRANSACTION_DONE ? commit(publisher, batch, error) : outcome;

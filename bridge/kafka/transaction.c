@@ -50,9 +50,10 @@ enum transaction_outcome transaction_abort(struct transaction_producer *producer
         if (problem == NULL)
             return TRANSACTION_CANCELLED;
         bool again = rd_kafka_error_is_retriable(problem) && clock_ms() < deadline;
+        bool fenced = is_fencing(rd_kafka_error_code(problem));
         kafka_error(problem, error, "aborting the transaction");
         if (!again)
-            return TRANSACTION_BROKEN;
+            return fenced ? TRANSACTION_FENCED : TRANSACTION_BROKEN;
     }
 }
 
@@ -70,7 +71,7 @@ static enum transaction_outcome give_up(struct transaction_producer *producer,
     enum transaction_outcome aborted = transaction_abort(producer, &while_aborting);
     if (fenced)
         return TRANSACTION_FENCED;
-    return aborted == TRANSACTION_BROKEN ? TRANSACTION_BROKEN : TRANSACTION_ABORTED;
+    return aborted == TRANSACTION_CANCELLED ? TRANSACTION_ABORTED : aborted;
 }
 
 /* Aborts for a reason of our own. */
@@ -86,9 +87,11 @@ static enum transaction_outcome give_up_because(struct transaction_producer *pro
         error_set(error, VERDICT_FATAL, "%s: %s", reason, text);
         return is_fencing(fatal) ? TRANSACTION_FENCED : TRANSACTION_BROKEN;
     }
-    if (transaction_abort(producer, &while_aborting) == TRANSACTION_BROKEN)
-        return TRANSACTION_BROKEN;
-    return outcome;
+    enum transaction_outcome aborted = transaction_abort(producer, &while_aborting);
+    if (aborted == TRANSACTION_CANCELLED)
+        return outcome;
+    *error = while_aborting;
+    return aborted;
 }
 
 struct transaction_producer *transaction_producer_new(const struct kafka_context *kafka,

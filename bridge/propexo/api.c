@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bridge/base/memory.h"
+#include "bridge/base/utf8.h"
 
 #define PLACE "{id}"
 
@@ -58,7 +59,6 @@ static struct api_answer read_results(cJSON *root, const char *id)
 
 struct api_answer api_read_record(const struct http_answer *http, const char *id)
 {
-    const char *end = NULL;
     if (http->outcome == HTTP_TOO_LARGE)
         return (struct api_answer){.outcome = API_WRONG_RECORD,
                                    .detail = "the answer is too large"};
@@ -68,7 +68,9 @@ struct api_answer api_read_record(const struct http_answer *http, const char *id
     if (http->status != 200)
         return (struct api_answer){.outcome = outcome_of_status(http->status),
                                    .detail = "the status says so"};
-    cJSON *root = cJSON_ParseWithLengthOpts(http->body, http->length, &end, false);
+    cJSON *root = NULL;
+    if (utf8_valid(http->body, http->length)) /* the terminator included: nothing may follow */
+        root = cJSON_ParseWithLengthOpts(http->body, http->length + 1, NULL, true);
     if (!cJSON_IsObject(root)) {
         cJSON_Delete(root);
         return (struct api_answer){.outcome = API_OUTAGE, .detail = "the body is not JSON"};

@@ -76,7 +76,6 @@ void budget_spend(struct budget *budget, int64_t now_ms)
 void budget_learn(struct budget *budget, int64_t limit, int64_t remaining, int in_flight,
                   int64_t now_ms)
 {
-    budget->limited = 0;
     if (limit > 0) {
         refill(budget, now_ms);
         budget->limit =
@@ -94,12 +93,15 @@ void budget_learn(struct budget *budget, int64_t limit, int64_t remaining, int i
 void budget_limited(struct budget *budget, int64_t retry_after_s, int64_t now_ms)
 {
     int64_t wait = retry_after_s * 1000;
+    bool known = now_ms < budget->blocked_ms; /* it was under way when another was refused */
+    if (now_ms - budget->blocked_ms > MINUTE_MS)
+        budget->limited = 0;
     if (retry_after_s < 0) {
         /* The minute ends some time; look after 2, 4, 8 ... seconds. */
         wait = INT64_C(2000) << (budget->limited < 5 ? budget->limited : 5);
-        wait = wait > MINUTE_MS ? MINUTE_MS : wait;
+        wait = known ? 0 : wait > MINUTE_MS ? MINUTE_MS : wait;
     }
-    budget->limited++;
+    budget->limited += known ? 0 : 1;
     if (now_ms + wait > budget->blocked_ms)
         budget->blocked_ms = now_ms + wait;
     budget->remaining = -1;

@@ -23,7 +23,7 @@ struct budget {
     int64_t remaining;  /* by the server's last word, less what was started since; -1 = not told */
     int64_t window_ms;  /* when the server's minute began, as far as seen */
     int64_t blocked_ms; /* nothing starts before: a 429 was answered */
-    int64_t limited;    /* 429s in a row */
+    int64_t limited;    /* 429s in a row, each within a minute of the last one's end */
 };
 
 struct budget budget_new(int64_t requests_per_minute, int64_t now_ms);

@@ -140,7 +140,7 @@ static bool too_deep(const char *body, size_t length)
         } else if (c == '"') {
             in_string = true;
         } else if (c == '{' || c == '[') {
-            if (++depth >= CJSON_NESTING_LIMIT)
+            if (++depth > CJSON_NESTING_LIMIT)
                 return true;
         } else if ((c == '}' || c == ']') && depth > 0) {
             depth--;
@@ -168,6 +168,7 @@ struct webhook webhook_parse(const char *body, size_t length)
         return too_deep(body, length) ? not_understood(webhook, "too-deep") : webhook;
     if (!only_space(end, body + length))
         return webhook;
+    webhook.code = NULL;
     return route(webhook);
 }
 

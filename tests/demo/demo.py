@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+import unicodedata
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
@@ -42,8 +43,20 @@ def say(text=""):
     print(text, flush=True)
 
 
+def columns(character):
+    """How many columns of a terminal a character takes."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
 def fit(text, width):
-    return text if len(text) <= width else text[: width - 1] + "…"
+    """The text in exactly that many columns: cut or filled up; what a terminal would obey is shown as a dot."""
+    text = "".join(character if character.isprintable() else "·" for character in text)
+    cut = ""
+    while sum(map(columns, text + cut)) > width:
+        text, cut = text[:-1], "…"
+    return text + cut + " " * (width - sum(map(columns, text + cut)))
 
 
 # Start
@@ -86,6 +99,7 @@ class Live:
         self.bridge = bridge
         self.began = time.monotonic()
         self.second = 0
+        self.joined = False
         say("".join(name.rjust(width) for name, width in COLUMNS))
 
     def next(self):
@@ -94,6 +108,9 @@ class Live:
         time.sleep(max(0.0, self.began + self.second - time.monotonic()))
         if not self.bridge.running:
             raise Failure(f"the bridge ended with {self.bridge.exit_code}\n{self.bridge.log()[-4000:]}")
+        if not self.joined and self.bridge.events("assigned"):
+            self.joined = True
+            say("          (the enricher has joined its group, which takes the embedded Kafka 3 s; now it fetches)")
         metrics = self.bridge.metrics()
         values = (
             self.second,
@@ -192,7 +209,7 @@ def say_side_by_side(model, body, new, message):
 
 
 def say_row(left, right):
-    say(f" {fit(left, LEFT_WIDTH):{LEFT_WIDTH}}  {fit(right, RIGHT_WIDTH)}")
+    say(f" {fit(left, LEFT_WIDTH)}  {fit(right, RIGHT_WIDTH)}".rstrip())
 
 
 # The comparison

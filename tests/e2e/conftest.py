@@ -1,5 +1,6 @@
 """Fixtures: servers that all tests share, and programs that end with their test. See README.md."""
 
+import functools
 import re
 import sys
 import uuid
@@ -131,8 +132,8 @@ def simulator(programs):
 def bridge(request, programs, prefix):
     """bridge("run", {"section.key": value}, simulator=..., registry=...) writes a configuration and starts the bridge.
 
-    What the configuration does not say is chosen for a test: free ports, this test's prefix and group, the shared Kafka,
-    the simulator's address and token, no request limit, four models. start=False leaves the start to the test;
+    What the configuration does not say is chosen for a test: free ports, this test's prefix and group, the shared
+    Kafka, the simulator's address and token, no request limit, four models. start=False leaves the start to the test;
     exit_code is what it must end with when the test's end stops it.
     """
 
@@ -184,10 +185,16 @@ def bridge(request, programs, prefix):
 
 
 @pytest.fixture
-def snapshots(kafka, prefix):
-    """snapshots("units", registry=...) reads this test's snapshots of a model in topic order."""
+def snapshots_of(prefix):
+    """snapshots_of(kafka, "units", registry=...) reads this test's snapshots of a model in topic order."""
 
-    def read(model, registry=None, isolation="read_committed"):
+    def read(kafka, model, registry=None, isolation="read_committed"):
         return snapshot_reader.read(kafka, prefix, model, registry, isolation)
 
     return read
+
+
+@pytest.fixture
+def snapshots(kafka, snapshots_of):
+    """snapshots("units", registry=...): the same from the shared Kafka."""
+    return functools.partial(snapshots_of, kafka)

@@ -1,9 +1,12 @@
 """The harness itself: what the other tests rest on."""
 
+import json
 import signal
 import subprocess
 import sys
+import threading
 from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -152,7 +155,17 @@ def test_a_configuration_file(tmp_path):
         {"kafka.bootstrap.servers": "a:1", "bridge.models": ["units", "leases"], "topics.create": False},
     )
     written = (tmp_path / "bridge.conf").read_text()
-    assert written == "[kafka]\nbootstrap.servers = a:1\n\n[bridge]\nmodels = units,leases\n\n[topics]\ncreate = false\n\n"
+    assert written.splitlines() == [
+        "[kafka]",
+        "bootstrap.servers = a:1",
+        "",
+        "[bridge]",
+        "models = units,leases",
+        "",
+        "[topics]",
+        "create = false",
+        "",
+    ]
 
 
 def test_a_signature():
@@ -232,7 +245,7 @@ def test_each_start_has_a_log_of_its_own(shell):
 def test_signals_and_memory(shell):
     program = shell("echo event=ready >&2; exec sleep 60")
     program.wait_event("ready")
-    assert program.memory()["VmRSS"] > 100_000
+    wait_until(lambda: program.memory()["VmRSS"] > 100_000, 10, "a resident program")
     program.freeze()
     wait_until(lambda: _state(program.pid) == "T", 10, "stopped")
     program.thaw()
@@ -293,6 +306,58 @@ def _alive(pid):
         return False
 
 
+# The simulator
+
+
+@pytest.fixture
+def receiver():
+    """Answers every POST with 200 and keeps (headers, body) of each."""
+    kept = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            kept.append((self.headers, self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128  # the simulator opens many connections at once
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/webhooks", kept
+        server.shutdown()
+        thread.join()
+
+
+def test_the_simulator_is_driven(simulator, receiver):
+    url, kept = receiver
+    propexo = simulator(models=["units", "leases"], records=10, limit_per_minute=0)
+    assert len(propexo.truth("units")) == 10
+    assert propexo.truth("units", changed=True) == {}
+    propexo.begin(url, rate=0, changes=50, shape="A")
+    propexo.wait_changes_done()
+    assert propexo.stats()["changes"] == 50
+    assert len(kept) == propexo.stats()["webhooks_ok"]
+    assert all(headers["propexo-signature"] == sign(body, propexo.secret) for headers, body in kept)
+    changed = propexo.truth("units", changed=True)
+    told = [json.loads(body)["data"] for _, body in kept]
+    assert changed.keys() == {data["record_id"] for data in told if data["object"] == "units"}
+    name, record = changed.popitem()
+    assert propexo.get(f"/v1/units/{name}").json()["results"].keys() == record.keys()
+    propexo.begin(url, rate=1000, changes=10**9)
+    wait_until(lambda: propexo.stats()["changes"] > 60, 10, "more changes")
+    propexo.end()
+    made = propexo.stats()["changes"]
+    assert propexo.stop() == 0
+    assert made > 60
+
+
 # Kafka
 
 
@@ -331,6 +396,9 @@ def test_kafka_tells_of_topics_and_groups(kafka, prefix):
     consumer.close()
     assert kafka.committed(prefix) == {(topic, 1): (5, "half done")}
     assert kafka.group(prefix).members == []
+    assert kafka.lag(prefix, topic) == 2495
+    with pytest.raises(Failure, match="2495 messages"):
+        kafka.wait_consumed(prefix, topic, timeout=0.1)
 
 
 def test_kafka_fails_for_a_topic_that_is_not_there(kafka, prefix):

@@ -26,7 +26,7 @@ int64_t delays_next(const struct delays *delays)
 
 void *delays_take(struct delays *delays, int64_t now)
 {
-    if (delays_next(delays) > now)
+    if (delays->count == 0 || delays->heap[0].due > now)
         return NULL;
     void *item = delays->heap[0].item;
     struct delay last = delays->heap[--delays->count];

@@ -1,10 +1,13 @@
 #include "tests/simulator/text.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/simulator/log.h"
+
+#define FORMAT_ROOM 256 /* tried first */
 
 static _Noreturn void out_of_memory(size_t size)
 {
@@ -75,18 +78,19 @@ void text_add(struct text *text, const char *string)
 
 void text_format(struct text *text, const char *format, ...)
 {
-    va_list arguments;
-    va_start(arguments, format);
-    va_list again;
-    va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
-    va_end(arguments);
-    if (length > 0) {
-        char *room = text_reserve(text, (size_t)length + 1);
-        vsnprintf(room, (size_t)length + 1, format, again);
-        text->length += (size_t)length;
+    size_t room = FORMAT_ROOM;
+    while (true) {
+        char *at = text_reserve(text, room);
+        va_list arguments;
+        va_start(arguments, format);
+        int length = vsnprintf(at, room, format, arguments);
+        va_end(arguments);
+        if (length >= 0 && (size_t)length < room) {
+            text->length += (size_t)length;
+            return;
+        }
+        room = length >= 0 ? (size_t)length + 1 : room * 2;
     }
-    va_end(again);
 }
 
 static void escape(struct text *text, unsigned char byte)

@@ -256,6 +256,28 @@ class Kafka(JavaServer):
         result = self._finish(self.admin().list_consumer_group_offsets(request))[group]
         return {(place.topic, place.partition): (place.offset, place.metadata) for place in result.topic_partitions}
 
+    def lag(self, group, prefix):
+        """How many messages of the topics whose names begin so lie behind what the group has committed."""
+        committed = self.committed(group)
+        consumer = self.consumer(f"reader-{uuid.uuid4()}")
+        try:
+            return sum(
+                high - max(low, committed.get((topic, partition), (low, None))[0])
+                for topic in self.topics(prefix)
+                for partition, (low, high) in self._ends(consumer, topic).items()
+            )
+        finally:
+            consumer.close()
+
+    def wait_consumed(self, group, prefix, timeout=120):
+        """Returns when the group has committed all messages of the topics whose names begin so."""
+        wait_until(
+            lambda: self.lag(group, prefix) == 0,
+            timeout,
+            lambda: f"{self.lag(group, prefix)} messages of {prefix}* are not committed by {group}",
+            interval=0.2,
+        )
+
     def group(self, name):
         """Confluent's description of a consumer group: state, members and their assignments."""
         return self._finish(self.admin().describe_consumer_groups([name]))[name]

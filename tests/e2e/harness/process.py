@@ -22,7 +22,7 @@ SANITIZER_MARKS = (
     "runtime error:",
 )
 
-# The kernel kills a child when the THREAD that started it ends, so one thread starts them all and lives as long as we do.
+# The kernel kills a child when the THREAD that started it ends: one thread starts them all and lives as long as we do.
 _spawner = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
 
@@ -120,7 +120,7 @@ class Program:
         return [event for event in self._events if wanted.items() <= event.items()]
 
     def wait_event(self, name, timeout=10, *, after=None, **fields):
-        """The first event of that name and fields, of those behind `after`. Fails at once when the program has ended."""
+        """The first such event, of those behind `after` when given. Fails at once when the program has ended."""
 
         def find():
             ended = not self.running
@@ -191,7 +191,7 @@ class Program:
         return self.wait(timeout)
 
     def close(self, exit_code=0):
-        """For the end of a test: nothing runs on return. Fails when it did not end well or a sanitizer found something."""
+        """For the end of a test: nothing runs on return. Fails after a bad end or a sanitizer's report."""
         if self.process is None:
             return
         problem = None

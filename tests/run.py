@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Builds and runs the tests, and ends with one line: N passed, N failed, N skipped.
+
+run.py              the room rule, the schemas' check, unit and end-to-end tests
+run.py unit         unit tests only
+run.py e2e [ARG...] end-to-end tests only; the arguments go to pytest
+
+With SANITIZER=address|undefined|thread in the environment the programs are built with that sanitizer, and of the
+end-to-end tests only those marked `sanitizer` run: one short flow through everything.
+The exit code is 0 only when nothing failed and nothing was skipped.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import xml.etree.ElementTree as xml
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+SANITIZER = os.environ.get("SANITIZER", "")
+BUILD = TOP / "build" / SANITIZER
+RESULTS = TOP / "build" / "e2e-results.xml"
+STAMPS = ["build/venv/.stamp", "build/e2e/kafka/.stamp", "build/e2e/registry/.stamp"]
+JOBS = f"-j{os.cpu_count()}"
+
+
+def make(*targets):
+    command = ["make", "--no-print-directory", "-s", JOBS, *targets]
+    if SANITIZER:
+        command.append(f"SANITIZER={SANITIZER}")
+    subprocess.run(command, cwd=TOP, check=True)
+
+
+def one(name, command):
+    """Runs a program that is one test: (passed, failed, skipped)."""
+    print(f"-- {name}", flush=True)
+    ok = subprocess.run(command, cwd=TOP).returncode == 0
+    return (1, 0, 0) if ok else (0, 1, 0)
+
+
+def checks():
+    yield one("room rule", [sys.executable, "tests/lint/rooms.py"])
+    yield one("schemas as generated", [sys.executable, "schemas/generate.py", "--check"])
+
+
+def count(cases):
+    failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
+    skipped = sum(case.find("skipped") is not None for case in cases)
+    return len(cases) - failed - skipped, failed, skipped
+
+
+def unit_program(name):
+    """cmocka writes JUnit XML when asked; a program that dies before counts as one failure."""
+    results = BUILD / f"{name}.xml"
+    results.unlink(missing_ok=True)
+    environment = os.environ | {"CMOCKA_MESSAGE_OUTPUT": "XML", "CMOCKA_XML_FILE": str(results)}
+    process = subprocess.run([BUILD / name], cwd=TOP, env=environment, stderr=subprocess.PIPE, text=True)
+    passed, failed, skipped = count(list(xml.parse(results).iter("testcase"))) if results.exists() else (0, 0, 0)
+    if process.returncode != 0 and failed == 0:
+        failed = 1
+    if failed:
+        print(process.stderr[-8000:])
+        print(results.read_text() if results.exists() else "no results were written")
+    print(f"-- {name}: {passed} passed, {failed} failed", flush=True)
+    return passed, failed, skipped
+
+
+def units():
+    names = sorted(path.stem for path in (TOP / "tests/unit").glob("test_*.c"))
+    make(*[str((BUILD / name).relative_to(TOP)) for name in names])
+    for name in names:
+        yield unit_program(name)
+
+
+def end_to_end(arguments):
+    make("all", *STAMPS)
+    RESULTS.unlink(missing_ok=True)
+    command = [TOP / "build/venv/bin/pytest", "-q", "tests/e2e", f"--junitxml={RESULTS}", *arguments]
+    if SANITIZER:
+        command += ["-m", "sanitizer"]
+    process = subprocess.run(command, cwd=TOP, env=os.environ | {"BRIDGE_BUILD": str(BUILD)})
+    passed, failed, skipped = count(list(xml.parse(RESULTS).iter("testcase"))) if RESULTS.exists() else (0, 0, 0)
+    if process.returncode != 0 and failed == 0:
+        failed = 1
+    return passed, failed, skipped
+
+
+def main(arguments):
+    what = arguments[0] if arguments else "all"
+    results = []
+    if what == "all":
+        results += checks()
+    if what in ("all", "unit"):
+        results += units()
+    if what in ("all", "e2e"):
+        results.append(end_to_end(arguments[1:]))
+    passed, failed, skipped = map(sum, zip(*results))
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 0 if passed and not failed and not skipped else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

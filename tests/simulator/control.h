@@ -1,0 +1,26 @@
+#ifndef SIMULATOR_CONTROL_H
+#define SIMULATOR_CONTROL_H
+
+#include <stdbool.h>
+
+#include "tests/simulator/changes.h"
+#include "tests/simulator/http_api.h"
+#include "tests/simulator/request.h"
+#include "tests/simulator/store.h"
+#include "tests/simulator/webhooks.h"
+
+/* The pages of /_sim/: what a test reads and steers. No token, no limit, no latency, no faults. On
+ * the store's thread. */
+struct control {
+    struct store *store;
+    struct changes *changes;
+    struct webhooks *webhooks;
+    struct http_api *api;
+};
+
+bool control_serves(const struct request *request);
+
+/* Makes the answer. */
+void control_answer(const struct control *control, struct request *request);
+
+#endif

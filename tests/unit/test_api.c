@@ -1,0 +1,226 @@
+/* The REST API: the URL of a record, and what each kind of answer means. */
+#include "tests/unit/unit.h"
+
+#include "bridge/base/memory.h"
+#include "bridge/propexo/api.h"
+
+static const struct model *model_of(const char *name)
+{
+    const struct model *model = model_find(name, strlen(name));
+    assert_non_null(model);
+    return model;
+}
+
+static void test_urls(void **state)
+{
+    static const struct {
+        const char *base;
+        const char *model;
+        const char *id;
+        const char *url;
+    } rows[] = {
+        {"https://api.propexo.com", "residents", "abc123",
+         "https://api.propexo.com/v1/residents/abc123"},
+        {"http://127.0.0.1:8080/x", "unit_details", "a",
+         "http://127.0.0.1:8080/x/v1/units/details/a"},
+        {"", "service_request_notes", "-._~", "/v1/service-request-history/-._~"},
+        {"", "units", "AZaz09", "/v1/units/AZaz09"},
+        {"", "units", "a/b", "/v1/units/a%2Fb"},
+        {"", "units", "../residents/1", "/v1/units/..%2Fresidents%2F1"},
+        {"", "units", "a?b#c&d=e", "/v1/units/a%3Fb%23c%26d%3De"},
+        {"", "units", "%2F %", "/v1/units/%252F%20%25"},
+        {"", "units", "{id}", "/v1/units/%7Bid%7D"},
+        {"", "units", "a:b;c,d@e!f$g'h(i)j*k+l",
+         "/v1/units/a%3Ab%3Bc%2Cd%40e%21f%24g%27h%28i%29j%2Ak%2Bl"},
+        {"", "units", "\xc3\xa9\xf0\x9f\x98\x80", "/v1/units/%C3%A9%F0%9F%98%80"},
+        {"", "units", "\r\n\t\x7f\x01", "/v1/units/%0D%0A%09%7F%01"},
+        {"", "units", "\"<>\\^`|[]", "/v1/units/%22%3C%3E%5C%5E%60%7C%5B%5D"},
+        {"", "timezones", "a", NULL}, /* only a list */
+        {"", "transactions", "a", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        char *url = api_record_url(rows[i].base, model_of(rows[i].model), rows[i].id);
+        assert_same_text(url, rows[i].url, rows[i].id);
+        free(url);
+    }
+}
+
+/* Whatever the id's bytes are, it is one segment of the path and nothing more. */
+static void test_every_byte_is_encoded(void **state)
+{
+    char id[256];
+    (void)state;
+    for (int i = 1; i < 256; i++)
+        id[i - 1] = (char)i;
+    id[255] = '\0';
+    char *url = api_record_url("", model_of("units"), id);
+    const char *tail = url + strlen("/v1/units/");
+    assert_int_equal(strspn(tail, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                  "-._~%"),
+                     strlen(tail));
+    assert_int_equal(strlen(tail), 66 + 3 * (255 - 66));
+    free(url);
+}
+
+/* Every by-id path of the catalogue has its place, once. */
+static void test_every_model(void **state)
+{
+    size_t readable = 0;
+    (void)state;
+    for (size_t i = 0; i < model_count(); i++) {
+        char *url = api_record_url("", model_at(i), "ID");
+        if (url == NULL)
+            continue;
+        const char *place = strstr(url, "ID");
+        assert_true(strncmp(url, "/v1/", 4) == 0);
+        assert_non_null(place);
+        assert_string_equal(place, "ID");
+        assert_null(strchr(url, '{'));
+        readable++;
+        free(url);
+    }
+    assert_int_equal(readable, 51); /* as many as Propexo's description has */
+}
+
+static struct api_answer read_status(long status, const char *body, const char *id)
+{
+    const struct http_answer http = {.outcome = HTTP_ANSWERED,
+                                     .status = status,
+                                     .body = body,
+                                     .length = strlen(body),
+                                     .problem = ""};
+    return api_read_record(&http, id);
+}
+
+#define RECORD "{\"results\":{\"id\":\"r\",\"name\":\"B\"}}"
+
+static void test_statuses(void **state)
+{
+    static const struct {
+        long status;
+        enum api_outcome outcome;
+    } rows[] = {
+        {200, API_RECORD},  {201, API_OUTAGE},    {204, API_OUTAGE},  {206, API_OUTAGE},
+        {301, API_OUTAGE},  {304, API_OUTAGE},    {400, API_REFUSED}, {401, API_UNAUTHORIZED},
+        {402, API_REFUSED}, {403, API_FORBIDDEN}, {404, API_GONE},    {405, API_REFUSED},
+        {408, API_OUTAGE},  {409, API_REFUSED},   {410, API_GONE},    {422, API_REFUSED},
+        {425, API_OUTAGE},  {429, API_LIMITED},   {499, API_REFUSED}, {500, API_OUTAGE},
+        {501, API_OUTAGE},  {502, API_OUTAGE},    {503, API_OUTAGE},  {504, API_OUTAGE},
+        {599, API_OUTAGE},  {0, API_OUTAGE},      {999, API_OUTAGE},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct api_answer answer = read_status(rows[i].status, RECORD, "r");
+        if (answer.outcome != rows[i].outcome)
+            fail_msg("status %ld: %d", rows[i].status, (int)answer.outcome);
+        assert_int_equal(answer.record != NULL, rows[i].outcome == API_RECORD);
+        assert_non_null(answer.detail);
+        cJSON_Delete(answer.record);
+    }
+}
+
+static void test_bodies(void **state)
+{
+    static const struct {
+        const char *body;
+        enum api_outcome outcome;
+    } rows[] = {
+        {RECORD, API_RECORD},
+        {"{\"meta\":{},\"results\":{\"id\":\"r\"},\"more\":1}", API_RECORD},
+        {" {\"results\":{\"x\":{\"id\":\"s\"},\"id\":\"r\"}}\n", API_RECORD},
+        {"{\"meta\":{},\"results\":null}", API_GONE},
+        {"{\"meta\":{}}", API_WRONG_RECORD},
+        {"{}", API_WRONG_RECORD},
+        {"{\"result\":{\"id\":\"r\"}}", API_WRONG_RECORD},
+        {"{\"Results\":{\"id\":\"r\"}}", API_WRONG_RECORD},
+        {"{\"id\":\"r\"}", API_WRONG_RECORD},
+        {"{\"results\":[{\"id\":\"r\"}]}", API_WRONG_RECORD},
+        {"{\"results\":[]}", API_WRONG_RECORD},
+        {"{\"results\":\"r\"}", API_WRONG_RECORD},
+        {"{\"results\":{}}", API_WRONG_RECORD},
+        {"{\"results\":{\"ID\":\"r\"}}", API_WRONG_RECORD},
+        {"{\"results\":{\"id\":\"R\"}}", API_WRONG_RECORD},
+        {"{\"results\":{\"id\":\"r2\"}}", API_WRONG_RECORD},
+        {"{\"results\":{\"id\":\"\"}}", API_WRONG_RECORD},
+        {"{\"results\":{\"id\":null}}", API_WRONG_RECORD},
+        {"{\"results\":{\"id\":1}}", API_WRONG_RECORD},
+        {"{\"results\":{\"id\":[\"r\"]}}", API_WRONG_RECORD},
+        {"", API_OUTAGE},
+        {"<html>gateway</html>", API_OUTAGE},
+        {"[]", API_OUTAGE},
+        {"null", API_OUTAGE},
+        {"\"r\"", API_OUTAGE},
+        {"{\"results\":{\"id\":\"r\"}", API_OUTAGE},
+        {"{\"results\":{\"id\":\"r", API_OUTAGE},
+        {"{\"results\":{\"id\":\"r\"},", API_OUTAGE},
+        {RECORD "x", API_OUTAGE},
+        {RECORD RECORD, API_OUTAGE},
+        {"{\"results\":{\"id\":\"r\",\"name\":\"\xff\"}}", API_OUTAGE},
+        {"{\"results\":{\"id\":\"r\",\"name\":\"\xc3\"}}", API_OUTAGE},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct api_answer answer = read_status(200, rows[i].body, "r");
+        if (answer.outcome != rows[i].outcome)
+            fail_msg("%s: %d", rows[i].body, (int)answer.outcome);
+        assert_int_equal(answer.record != NULL, rows[i].outcome == API_RECORD);
+        assert_non_null(answer.detail);
+        if (answer.record != NULL)
+            assert_string_equal(cJSON_GetObjectItem(answer.record, "id")->valuestring, "r");
+        cJSON_Delete(answer.record);
+    }
+}
+
+/* The record is whole, and lives on its own. */
+static void test_record_is_detached(void **state)
+{
+    char *body = memory_text("{\"meta\":{\"a\":1},\"results\":{\"id\":\"r\",\"x\":[1,{\"y\":null}],"
+                             "\"results\":{}},\"z\":0}");
+    (void)state;
+    struct api_answer answer = read_status(200, body, "r");
+    free(body);
+    assert_int_equal(answer.outcome, API_RECORD);
+    assert_null(answer.record->next);
+    assert_null(answer.record->prev);
+    char *text = cJSON_PrintUnformatted(answer.record);
+    assert_string_equal(text, "{\"id\":\"r\",\"x\":[1,{\"y\":null}],\"results\":{}}");
+    cJSON_free(text);
+    cJSON_Delete(answer.record);
+}
+
+static void test_transport(void **state)
+{
+    static const struct {
+        enum http_outcome http;
+        enum api_outcome outcome;
+    } rows[] = {
+        {HTTP_NO_HOST, API_OUTAGE},
+        {HTTP_NO_CONNECTION, API_OUTAGE},
+        {HTTP_TLS, API_OUTAGE},
+        {HTTP_TIMEOUT, API_OUTAGE},
+        {HTTP_BROKEN, API_OUTAGE},
+        {HTTP_REDIRECTS, API_OUTAGE},
+        {HTTP_TOO_LARGE, API_WRONG_RECORD}, /* this record's fault, not the API's */
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        const struct http_answer http = {
+            .outcome = rows[i].http, .body = RECORD, .length = strlen(RECORD), .problem = ""};
+        struct api_answer answer = api_read_record(&http, "r");
+        assert_int_equal(answer.outcome, rows[i].outcome);
+        assert_null(answer.record);
+        assert_true(answer.detail[0] != '\0');
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_urls),        cmocka_unit_test(test_every_byte_is_encoded),
+        cmocka_unit_test(test_every_model), cmocka_unit_test(test_statuses),
+        cmocka_unit_test(test_bodies),      cmocka_unit_test(test_record_is_detached),
+        cmocka_unit_test(test_transport),
+    };
+    return cmocka_run_group_tests_name("api", tests, NULL, NULL);
+}
