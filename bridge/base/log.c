@@ -74,6 +74,7 @@ static bool needs_quotes(const char *text)
 static void append_field(struct buffer *line, bool json, const struct log_field *field)
 {
     const char *text = field->text == NULL ? "" : field->text;
+    size_t before = line->length;
     if (json)
         (void)buffer_append_format(line, ",\"%s\":", field->key);
     else
@@ -84,6 +85,11 @@ static void append_field(struct buffer *line, bool json, const struct log_field 
         append_quoted(line, text);
     else
         (void)buffer_append_text(line, text);
+    if (line->overflowed) {
+        line->overflowed = false;
+        line->length = before;
+        line->data[before] = '\0';
+    }
 }
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields)

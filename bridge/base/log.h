@@ -36,7 +36,8 @@ bool log_enabled(enum log_level level);
 /* Name to level ("debug", "info", "warn", "error"); false when unknown. */
 bool log_level_parse(const char *name, enum log_level *level) MUST_CHECK;
 
-/* Writes one line; a line is cut at 8 KiB. `fields` ends with LOG_END. */
+/* Writes one line; fields with which it would pass 8 KiB are left out. `fields` ends with LOG_END.
+ */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 
 #define log_event(level, event, ...) \

@@ -28,6 +28,7 @@ uint64_t random_next(struct random *random)
 
 int64_t random_between(struct random *random, int64_t low, int64_t high)
 {
-    uint64_t span = (uint64_t)(high - low) + 1;
-    return span == 0 ? (int64_t)random_next(random) : low + (int64_t)(random_next(random) % span);
+    uint64_t span = (uint64_t)high - (uint64_t)low + 1;
+    uint64_t number = random_next(random);
+    return (int64_t)((uint64_t)low + (span == 0 ? number : number % span));
 }

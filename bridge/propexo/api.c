@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "bridge/base/memory.h"
-#include "bridge/base/utf8.h"
 
 #define PLACE "{id}"
 
@@ -68,9 +67,8 @@ struct api_answer api_read_record(const struct http_answer *http, const char *id
     if (http->status != 200)
         return (struct api_answer){.outcome = outcome_of_status(http->status),
                                    .detail = "the status says so"};
-    cJSON *root = NULL;
-    if (utf8_valid(http->body, http->length)) /* the terminator included: nothing may follow */
-        root = cJSON_ParseWithLengthOpts(http->body, http->length + 1, NULL, true);
+    /* Up to and with the terminator: nothing else may follow. */
+    cJSON *root = cJSON_ParseWithLengthOpts(http->body, http->length + 1, NULL, true);
     if (!cJSON_IsObject(root)) {
         cJSON_Delete(root);
         return (struct api_answer){.outcome = API_OUTAGE, .detail = "the body is not JSON"};

@@ -156,8 +156,6 @@ static void test_bodies(void **state)
         {"{\"results\":{\"id\":\"r\"},", API_OUTAGE},
         {RECORD "x", API_OUTAGE},
         {RECORD RECORD, API_OUTAGE},
-        {"{\"results\":{\"id\":\"r\",\"name\":\"\xff\"}}", API_OUTAGE},
-        {"{\"results\":{\"id\":\"r\",\"name\":\"\xc3\"}}", API_OUTAGE},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {

@@ -121,22 +121,35 @@ static void test_log_values(void **state)
     }
 }
 
-/* Lines are cut at 8 KiB, and still are lines. */
+/* What would make a line longer than 8 KiB is left out; the line stays what it is. */
 static void test_long_lines(void **state)
 {
+    size_t left_out = 0;
     (void)state;
     for (size_t length = 8000; length < 8300; length += 7) {
         char *text = memory_new(length + 1, 1);
         memset(text, 'x', length);
-        const struct log_field fields[] = {LOG_TEXT("k", text), LOG_END};
+        const struct log_field fields[] = {LOG_TEXT("k", text), LOG_TEXT("quoted", "a b"),
+                                           LOG_TEXT("long", text), LOG_NUMBER("n", 5), LOG_END};
         for (int format = LOG_LOGFMT; format <= LOG_JSON; format++) {
             char *line = line_of(fields, (enum log_format)format);
-            assert_true(strlen(line) <= 8192 + 2);
+            bool has_text = strstr(line, "xxx") != NULL;
+            left_out += !has_text;
+            assert_in_range(strlen(line), has_text ? length : 50, has_text ? 8192 + 2 : 200);
             assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
+            assert_null(strstr(line, "long"));
+            cJSON *json = cJSON_Parse(line);
+            assert_int_equal(json != NULL, format == LOG_JSON);
+            cJSON_Delete(json);
+            /* What comes behind it is there when it fits. */
+            if (!has_text)
+                assert_non_null(strstr(line, format == LOG_JSON ? ",\"quoted\":\"a b\",\"n\":5}"
+                                                                : " quoted=\"a b\" n=5\n"));
             free(line);
         }
         free(text);
     }
+    assert_in_range(left_out, 2, 80);
 }
 
 static void test_levels(void **state)
