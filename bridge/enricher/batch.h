@@ -6,6 +6,7 @@
 #define BRIDGE_ENRICHER_BATCH_H
 
 #include <cjson/cJSON.h>
+#include <librdkafka/rdkafka.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,7 +33,9 @@ struct item {
     const char *code; /* ITEM_DEAD_LETTER; static */
     char message[160];
     int attempts;
-    struct claim claim; /* the events this item does; empty for none */
+    bool bare;                      /* a dead letter that goes without its events' bytes */
+    struct claim claim;             /* the events this item does */
+    rd_kafka_message_t **originals; /* their bytes, once read again; NULL before */
 };
 
 struct batch_offset {

@@ -12,7 +12,6 @@
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
 #include "bridge/enricher/engine.h"
-#include "bridge/propexo/api.h"
 
 #define EVENTS_A_TURN     2000 /* taken in before the other work has its turn */
 #define BATCH_ITEMS       1000
@@ -242,7 +241,7 @@ static bool start_parts(struct enricher *enricher, const struct kafka_context *k
     struct http_options options = {.max_connections = (int)config->api.max_concurrency,
                                    .connect_timeout_ms = CONNECT_MS,
                                    .timeout_ms = (int)config->api.timeout_ms,
-                                   .max_body = API_BODY_MAXIMUM,
+                                   .max_body = 2 * (size_t)config->topics.max_message,
                                    .bearer = config->api.token};
     struct consumer_callbacks callbacks = {on_assigned, on_revoked, engine};
     engine->http = http_client_new(&options, error);

@@ -6,8 +6,12 @@
 #include <string.h>
 
 #include "bridge/base/clock.h"
+#include "bridge/base/digest.h"
 #include "bridge/base/memory.h"
 #include "bridge/http/client.h"
+
+/* This much of an event that is too large for the dead letters is kept. */
+#define HEAD_SIZE ((size_t)1024)
 
 static void set_key(struct message *message, const char *key)
 {
@@ -111,7 +115,7 @@ void envelope_dead_letter(struct envelope *envelope, const struct item *item, co
     (void)snprintf(envelope->number[1], sizeof envelope->number[1], "%" PRId64, source_offset);
     (void)snprintf(envelope->number[2], sizeof envelope->number[2], "%d", item->attempts);
     clock_format(item->fetched_ms, envelope->fetched_at);
-    message_header(message, "error_code", item->code);
+    message_header(message, "error_code", item->code == NULL ? "original-gone" : item->code);
     message_header(message, "error_message", item->message);
     message_header(message, "source", "enricher");
     message_header(message, "source_topic", source_topic);
@@ -121,7 +125,15 @@ void envelope_dead_letter(struct envelope *envelope, const struct item *item, co
     message_header(message, "first_failed_at", envelope->fetched_at);
     message_header(message, "integration_id", item->integration_id);
     message_header(message, "record_id", item->record_id);
-    message_header(message, "original", original == NULL ? "gone" : NULL);
+    message_header(message, "original", original == NULL ? "gone" : item->bare ? "cut" : NULL);
+    if (original == NULL || !item->bare)
+        return;
+    (void)snprintf(envelope->number[3], sizeof envelope->number[3], "%zu", original->len);
+    message_header(message, "original_length", envelope->number[3]);
+    message_header(message, "original_sha256",
+                   digest_sha256(original->payload, original->len, envelope->sha256));
+    if (message->value_length > HEAD_SIZE)
+        message->value_length = HEAD_SIZE;
 }
 
 void envelope_free(struct envelope *envelope)

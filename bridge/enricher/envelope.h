@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "bridge/base/attributes.h"
+#include "bridge/base/digest.h"
 #include "bridge/base/random.h"
 #include "bridge/enricher/batch.h"
 #include "bridge/kafka/message.h"
@@ -20,7 +21,8 @@ struct envelope {
     struct message message;
     char id[33];
     char fetched_at[32];
-    char number[3][24];
+    char number[4][24];
+    char sha256[DIGEST_TEXT_SIZE];
     char *source;
     char *subject;
     char *changed_fields;
@@ -37,7 +39,8 @@ void envelope_forward(struct envelope *envelope, const struct item *item, const 
                       const rd_kafka_message_t *original);
 
 /* A dead letter for one event, with its bytes as they came; `original` is NULL when the topic no
- * longer holds it. An event always fits: it came through topics of the same max.message.bytes. */
+ * longer holds it. With item->bare the first KiB goes, with the length and the sha256 of the whole
+ * in headers. */
 void envelope_dead_letter(struct envelope *envelope, const struct item *item, const char *topic,
                           const rd_kafka_message_t *original, const char *source_topic,
                           int source_partition, int64_t source_offset);

@@ -6,8 +6,9 @@
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 
-/* The events above the watermark, oldest first, in a ring. Bounded by enricher.max_pending plus the
- * done ones between open ones. */
+/* The events above the watermark, oldest first, in a ring. Done ones are dropped when it is full,
+ * so one event that stays open for days does not make it grow: it holds at most twice the open
+ * ones. */
 struct partition {
     struct mark {
         int64_t offset;
@@ -59,14 +60,19 @@ static struct mark *at(const struct partition *partition, size_t i)
     return &partition->ring[(partition->head + i) & (partition->capacity - 1)];
 }
 
-static void grow(struct partition *partition)
+/* A done one that is not the first is never asked about again. */
+static void make_room(struct partition *partition)
 {
     struct partition old = *partition;
-    partition->capacity = old.capacity == 0 ? 16 : old.capacity * 2;
+    if (old.capacity == 0 || old.open > old.capacity / 2)
+        partition->capacity = old.capacity == 0 ? 16 : old.capacity * 2;
     partition->ring = memory_new(partition->capacity, sizeof *partition->ring);
     partition->head = 0;
-    for (size_t i = 0; i < old.count; i++)
-        partition->ring[i] = *at(&old, i);
+    partition->count = 0;
+    for (size_t i = 0; i < old.count; i++) {
+        if (!at(&old, i)->done)
+            partition->ring[partition->count++] = *at(&old, i);
+    }
     free(old.ring);
 }
 
@@ -74,7 +80,7 @@ void offsets_take(struct offsets *offsets, int slot, int64_t offset)
 {
     struct partition *partition = &offsets->partitions[slot];
     if (partition->count == partition->capacity)
-        grow(partition);
+        make_room(partition);
     *at(partition, partition->count) = (struct mark){offset, false};
     partition->count++;
     partition->open++;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bridge/base/memory.h"
+#include "bridge/propexo/api.h"
 
 void claim_add(struct claim *claim, struct event_ref ref, int64_t now_ms)
 {
@@ -70,6 +71,11 @@ static void join_changes(struct changes *into, const struct changes *from)
 void record_wait(struct record *record, int64_t due_ms)
 {
     struct claim *later = &record->later;
+    if (later->count > 0) { /* news: a record that was not there or looked old may be there now */
+        record->reread = false;
+        if (record->outcome == API_GONE)
+            record->attempts = 0;
+    }
     for (size_t i = 0; i < later->count; i++)
         claim_add(&record->now, later->refs[i], later->first_ms);
     join_changes(&record->now.changes, &later->changes);

@@ -115,6 +115,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     }
     if (request->response != NULL)
         return queue_answer(request);
+    buffer_free(&request->body); /* whoever answers later has what it needs of it */
     MHD_suspend_connection(connection);
     return MHD_YES;
 }

@@ -50,24 +50,28 @@ static void keep_complete(struct consumer *consumer, const rd_kafka_topic_partit
                           rd_kafka_topic_partition_list_t *complete)
 {
     int partitions = consumer->topics->partitions;
+    int beyond = 0;
     int *owned = memory_new((size_t)partitions, sizeof *owned);
     for (int i = 0; i < given->cnt; i++) {
         if (given->elems[i].partition < partitions)
             owned[given->elems[i].partition]++;
+        else
+            beyond++; /* added since the start: not read, so not ready, until a restart */
     }
     for (int i = 0; i < given->cnt; i++) {
         int number = given->elems[i].partition;
         if (number < partitions && owned[number] == (int)consumer->topics->model_count)
             (void)rd_kafka_topic_partition_list_add(complete, given->elems[i].topic, number);
     }
-    consumer->incomplete = 0;
+    consumer->incomplete = beyond;
     for (int number = 0; number < partitions; number++)
         consumer->incomplete +=
             owned[number] != 0 && owned[number] != (int)consumer->topics->model_count;
     free(owned);
     if (consumer->incomplete > 0)
         log_error("assignment_incomplete", LOG_NUMBER("numbers", consumer->incomplete),
-                  LOG_TEXT("hint", "all members need the same bridge.models and partition counts"));
+                  LOG_TEXT("hint", "all members need the same bridge.models, and a restart after "
+                                   "partitions were added"));
 }
 
 /* Where each partition was left. Waits out an unstable offset: a transaction of the former owner
@@ -82,6 +86,11 @@ static bool read_committed(struct consumer *consumer, rd_kafka_topic_partition_l
         return false;
     }
     for (int i = 0; i < partitions->cnt; i++) {
+        if (partitions->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            log_warn("committed_offsets_unread",
+                     LOG_TEXT("reason", rd_kafka_err2str(partitions->elems[i].err)));
+            return false;
+        }
         if (partitions->elems[i].offset < 0)
             partitions->elems[i].offset = RD_KAFKA_OFFSET_BEGINNING;
     }
@@ -193,8 +202,9 @@ void consumer_clear_fd(struct consumer *consumer)
         ;
 }
 
-static enum consumer_result on_message_error(struct consumer *consumer, rd_kafka_message_t *message,
-                                             struct error *error)
+/* Ends the message. False when the group will not have us any more. */
+static bool survive(const struct consumer *consumer, rd_kafka_message_t *message,
+                    struct error *error)
 {
     static struct log_gate gate;
     char reason[512];
@@ -206,21 +216,25 @@ static enum consumer_result on_message_error(struct consumer *consumer, rd_kafka
                      LOG_TEXT("reason", rd_kafka_message_errstr(message)),
                      LOG_NUMBER("suppressed", suppressed));
         rd_kafka_message_destroy(message);
-        return CONSUMER_NOTHING;
+        return true;
     }
     rd_kafka_message_destroy(message);
-    error_set(error, VERDICT_CONFIGURATION, "the consumer group refuses this instance: %s%s",
-              reason,
-              fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID
-                  ? "; another process runs with the same bridge.instance"
-                  : "");
-    return CONSUMER_FATAL;
+    return error_set(error, VERDICT_CONFIGURATION, "the consumer group refuses this instance: %s%s",
+                     reason,
+                     fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID
+                         ? "; another process runs with the same bridge.instance"
+                         : "");
 }
 
 enum consumer_result consumer_next(struct consumer *consumer, struct consumer_event *event,
                                    struct error *error)
 {
     rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer->handle, 0);
+    while (!consumer->failed && message != NULL && message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (!survive(consumer, message, error))
+            return CONSUMER_FATAL;
+        message = rd_kafka_consumer_poll(consumer->handle, 0);
+    }
     if (consumer->failed) {
         if (message != NULL)
             rd_kafka_message_destroy(message);
@@ -229,8 +243,6 @@ enum consumer_result consumer_next(struct consumer *consumer, struct consumer_ev
     }
     if (message == NULL)
         return CONSUMER_NOTHING;
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return on_message_error(consumer, message, error);
     event->message = message;
     event->slot = slot_of(consumer, rd_kafka_topic_name(message->rkt), message->partition);
     return CONSUMER_EVENT;

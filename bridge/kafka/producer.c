@@ -4,7 +4,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "bridge/base/clock.h"
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
@@ -155,35 +154,21 @@ bool producer_send(struct producer *producer, const struct message *message, voi
                      "%s", rd_kafka_err2str(code));
 }
 
-bool producer_ready(struct producer *producer)
+void producer_close(struct producer *producer)
 {
-    (void)pthread_mutex_lock(&producer->lock);
-    bool ready = producer->handle != NULL;
-    (void)pthread_mutex_unlock(&producer->lock);
-    return ready;
+    if (producer == NULL || atomic_exchange(&producer->stop, true))
+        return;
+    (void)pthread_join(producer->thread, NULL);
+    rd_kafka_t *handle = swap_handle(producer, NULL);
+    if (handle != NULL)
+        close_handle(handle);
 }
 
-int producer_waiting(struct producer *producer)
-{
-    (void)pthread_mutex_lock(&producer->lock);
-    int waiting = producer->handle == NULL ? 0 : rd_kafka_outq_len(producer->handle);
-    (void)pthread_mutex_unlock(&producer->lock);
-    return waiting;
-}
-
-void producer_free(struct producer *producer, int timeout_ms)
+void producer_free(struct producer *producer)
 {
     if (producer == NULL)
         return;
-    int64_t deadline = clock_ms() + timeout_ms;
-    while (producer_waiting(producer) > 0 && clock_ms() < deadline) {
-        struct timespec pause = {0, 5 * 1000000L};
-        (void)nanosleep(&pause, NULL);
-    }
-    atomic_store(&producer->stop, true);
-    (void)pthread_join(producer->thread, NULL);
-    if (producer->handle != NULL)
-        close_handle(producer->handle);
+    producer_close(producer);
     (void)pthread_mutex_destroy(&producer->lock);
     free(producer);
 }

@@ -40,15 +40,10 @@ struct producer *producer_new(const struct kafka_context *kafka, const char *con
 bool producer_send(struct producer *producer, const struct message *message, void *opaque,
                    struct error *error) MUST_CHECK;
 
-/* True while messages can be sent: connected once, and not being replaced. Any thread. */
-bool producer_ready(struct producer *producer);
-
-/* Messages not yet reported. Any thread. */
-int producer_waiting(struct producer *producer);
-
-/* Waits up to `timeout_ms` for what is under way, then reports the rest NOT_KEPT and ends. NULL is
- * allowed. */
-void producer_free(struct producer *producer, int timeout_ms);
+/* Reports what is under way NOT_KEPT and ends the thread; producer_send then refuses. So whoever
+ * still sends is answered, and may be ended before producer_free. NULL is allowed. */
+void producer_close(struct producer *producer);
+void producer_free(struct producer *producer);
 
 /* Makes librdkafka believe in a fatal error, for the test of the replacement. */
 void producer_break(struct producer *producer);

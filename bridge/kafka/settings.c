@@ -119,7 +119,9 @@ static bool set_sizes(rd_kafka_conf_t *settings, const struct config *config, en
         return true;
     if (!set(settings, "fetch.max.bytes", value, "topics.max_message", error))
         return false;
-    (void)snprintf(value, sizeof value, "%" PRId64, message + 1024);
+    /* A broker fills an answer up to fetch.max.bytes and adds its own words about each partition.
+     */
+    (void)snprintf(value, sizeof value, "%" PRId64, 2 * message);
     return set(settings, "receive.message.max.bytes", value, "topics.max_message", error);
 }
 

@@ -12,33 +12,59 @@
 struct transaction_producer {
     rd_kafka_t *handle;
     int64_t began_ms;
-    int refused; /* delivery reports with an error in this transaction */
+    size_t tag;               /* of the first message refused in this transaction */
+    rd_kafka_resp_err_t code; /* why; NO_ERROR when none was */
 };
 
 static void on_delivery(rd_kafka_t *handle, const rd_kafka_message_t *message, void *context)
 {
     struct transaction_producer *producer = context;
     (void)handle;
-    producer->refused += message->err != RD_KAFKA_RESP_ERR_NO_ERROR;
+    /* A purged message was not looked at: it follows another's refusal, or a cancel. */
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR ||
+        message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+        message->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT ||
+        producer->code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    producer->code = message->err;
+    producer->tag = (size_t)(uintptr_t)message->_private;
 }
 
-/* True for what tells that the work belongs to someone else: another generation or member of the
- * group, or another producer of this transactional.id (also our own epoch after the coordinator
- * timed us out). */
-static bool is_fencing(rd_kafka_resp_err_t code)
+/* The group coordinator tells that another member, or another generation, owns the work. */
+static bool is_group_fencing(rd_kafka_resp_err_t code)
 {
     switch ((int)code) {
     case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
     case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
     case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The transaction coordinator has ended the transaction: it timed out, or a newer producer of the
+ * same transactional.id has begun. INVALID_TXN_STATE is what Kafka 4 answers to a late end. */
+static bool is_producer_fencing(rd_kafka_resp_err_t code)
+{
+    switch ((int)code) {
     case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
     case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
     case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING:
+    case RD_KAFKA_RESP_ERR_INVALID_TXN_STATE:
     case RD_KAFKA_RESP_ERR__FENCED:
         return true;
     default:
         return false;
     }
+}
+
+/* What a producer that no call can save means for the batch. */
+static enum transaction_outcome lost(rd_kafka_resp_err_t code)
+{
+    if (is_group_fencing(code))
+        return TRANSACTION_FENCED;
+    return is_producer_fencing(code) ? TRANSACTION_ENDED : TRANSACTION_BROKEN;
 }
 
 enum transaction_outcome transaction_abort(struct transaction_producer *producer,
@@ -50,48 +76,43 @@ enum transaction_outcome transaction_abort(struct transaction_producer *producer
         if (problem == NULL)
             return TRANSACTION_CANCELLED;
         bool again = rd_kafka_error_is_retriable(problem) && clock_ms() < deadline;
-        bool fenced = is_fencing(rd_kafka_error_code(problem));
+        enum transaction_outcome outcome = lost(rd_kafka_error_code(problem));
         kafka_error(problem, error, "aborting the transaction");
         if (!again)
-            return fenced ? TRANSACTION_FENCED : TRANSACTION_BROKEN;
+            return outcome;
     }
 }
 
-/* Aborts after `problem` (consumed) and says what became of the batch. */
+/* Aborts, because of what `error` tells; `outcome` when that goes well. */
 static enum transaction_outcome give_up(struct transaction_producer *producer,
-                                        rd_kafka_error_t *problem, struct error *error,
-                                        const char *doing)
-{
-    bool fatal = rd_kafka_error_is_fatal(problem) != 0;
-    bool fenced = is_fencing(rd_kafka_error_code(problem));
-    struct error while_aborting;
-    kafka_error(problem, error, doing);
-    if (fatal)
-        return fenced ? TRANSACTION_FENCED : TRANSACTION_BROKEN;
-    enum transaction_outcome aborted = transaction_abort(producer, &while_aborting);
-    if (fenced)
-        return TRANSACTION_FENCED;
-    return aborted == TRANSACTION_CANCELLED ? TRANSACTION_ABORTED : aborted;
-}
-
-/* Aborts for a reason of our own. */
-static enum transaction_outcome give_up_because(struct transaction_producer *producer,
-                                                enum transaction_outcome outcome,
-                                                struct error *error, const char *reason)
+                                        enum transaction_outcome outcome, struct error *error)
 {
     struct error while_aborting;
     char text[256];
     rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(producer->handle, text, sizeof text);
-    error_set(error, VERDICT_ABORT, "%s", reason);
     if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        error_set(error, VERDICT_FATAL, "%s: %s", reason, text);
-        return is_fencing(fatal) ? TRANSACTION_FENCED : TRANSACTION_BROKEN;
+        error_set(error, VERDICT_FATAL, "%s (%s)", text, rd_kafka_err2name(fatal));
+        return lost(fatal);
     }
     enum transaction_outcome aborted = transaction_abort(producer, &while_aborting);
-    if (aborted == TRANSACTION_CANCELLED)
+    if (aborted == TRANSACTION_CANCELLED || outcome == TRANSACTION_FENCED)
         return outcome;
     *error = while_aborting;
     return aborted;
+}
+
+/* Aborts after `problem`, which is consumed. */
+static enum transaction_outcome give_up_after(struct transaction_producer *producer,
+                                              rd_kafka_error_t *problem, struct error *error,
+                                              const char *doing)
+{
+    bool fatal = rd_kafka_error_is_fatal(problem) != 0;
+    rd_kafka_resp_err_t code = rd_kafka_error_code(problem);
+    kafka_error(problem, error, doing);
+    if (fatal)
+        return lost(code);
+    return give_up(producer, is_group_fencing(code) ? TRANSACTION_FENCED : TRANSACTION_ABORTED,
+                   error);
 }
 
 struct transaction_producer *transaction_producer_new(const struct kafka_context *kafka,
@@ -136,30 +157,50 @@ void transaction_producer_free(struct transaction_producer *producer)
 enum transaction_outcome transaction_begin(struct transaction_producer *producer,
                                            struct error *error)
 {
-    producer->refused = 0;
+    producer->code = RD_KAFKA_RESP_ERR_NO_ERROR;
     producer->began_ms = clock_ms();
     rd_kafka_error_t *problem = rd_kafka_begin_transaction(producer->handle);
     if (problem == NULL)
         return TRANSACTION_DONE;
-    bool fenced = is_fencing(rd_kafka_error_code(problem));
+    enum transaction_outcome outcome = lost(rd_kafka_error_code(problem));
     kafka_error(problem, error, "beginning a transaction");
-    return fenced ? TRANSACTION_FENCED : TRANSACTION_BROKEN;
+    return outcome;
+}
+
+static enum transaction_outcome refuse(struct transaction_producer *producer, struct error *error)
+{
+    error_set(error, VERDICT_ABORT, "Kafka refuses a message: %s",
+              rd_kafka_err2str(producer->code));
+    return give_up(producer, TRANSACTION_REFUSED, error);
+}
+
+bool transaction_culprit(const struct transaction_producer *producer, size_t *tag)
+{
+    *tag = producer->tag;
+    return producer->code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+           producer->code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE ||
+           producer->code == RD_KAFKA_RESP_ERR_INVALID_RECORD;
 }
 
 enum transaction_outcome transaction_add(struct transaction_producer *producer,
-                                         const struct message *message, const atomic_bool *cancel,
-                                         struct error *error)
+                                         const struct message *message, size_t tag,
+                                         const atomic_bool *cancel, struct error *error)
 {
     for (;;) {
-        rd_kafka_resp_err_t code = message_produce(producer->handle, message, NULL);
+        rd_kafka_resp_err_t code =
+            message_produce(producer->handle, message, (void *)(uintptr_t)tag);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             return TRANSACTION_DONE;
-        if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
-            return TRANSACTION_TOO_LARGE;
+        if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+            producer->code = code;
+            producer->tag = tag;
+            return refuse(producer, error);
+        }
+        error_set(error, VERDICT_ABORT, "producing: %s", rd_kafka_err2str(code));
         if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-            return give_up_because(producer, TRANSACTION_ABORTED, error, rd_kafka_err2str(code));
+            return give_up(producer, TRANSACTION_ABORTED, error);
         if (atomic_load(cancel))
-            return give_up_because(producer, TRANSACTION_CANCELLED, error, "cancelled");
+            return give_up(producer, TRANSACTION_CANCELLED, error);
         (void)rd_kafka_poll(producer->handle, 20);
     }
 }
@@ -169,16 +210,17 @@ static enum transaction_outcome flush(struct transaction_producer *producer,
 {
     while (rd_kafka_outq_len(producer->handle) > 0) {
         (void)rd_kafka_flush(producer->handle, STEP_MS / 4);
-        if (atomic_load(cancel))
-            return give_up_because(producer, TRANSACTION_CANCELLED, error, "cancelled");
-        if (clock_ms() - producer->began_ms > KAFKA_TRANSACTION_TIMEOUT_MS)
-            return give_up_because(producer, TRANSACTION_ABORTED, error,
-                                   "Kafka did not acknowledge the snapshots in time");
+        if (atomic_load(cancel)) {
+            error_set(error, VERDICT_ABORT, "cancelled");
+            return give_up(producer, TRANSACTION_CANCELLED, error);
+        }
+        if (clock_ms() - producer->began_ms > KAFKA_TRANSACTION_TIMEOUT_MS) {
+            error_set(error, VERDICT_ABORT, "Kafka did not acknowledge the snapshots in time");
+            return give_up(producer, TRANSACTION_ABORTED, error);
+        }
     }
-    if (producer->refused > 0)
-        return give_up_because(producer, TRANSACTION_ABORTED, error,
-                               "Kafka refused some of the snapshots");
-    return TRANSACTION_DONE;
+    return producer->code == RD_KAFKA_RESP_ERR_NO_ERROR ? TRANSACTION_DONE
+                                                        : refuse(producer, error);
 }
 
 static enum transaction_outcome send_offsets(struct transaction_producer *producer,
@@ -193,7 +235,7 @@ static enum transaction_outcome send_offsets(struct transaction_producer *produc
             return TRANSACTION_DONE;
         bool in_time = clock_ms() - producer->began_ms < KAFKA_TRANSACTION_TIMEOUT_MS;
         if (!rd_kafka_error_is_retriable(problem) || atomic_load(cancel) || !in_time)
-            return give_up(producer, problem, error, "sending offsets");
+            return give_up_after(producer, problem, error, "sending offsets");
         rd_kafka_error_destroy(problem);
     }
 }
@@ -205,13 +247,11 @@ static enum transaction_outcome commit(struct transaction_producer *producer, st
         rd_kafka_error_t *problem = rd_kafka_commit_transaction(producer->handle, 5 * STEP_MS);
         if (problem == NULL)
             return TRANSACTION_DONE;
-        bool in_time = clock_ms() - producer->began_ms < 4 * KAFKA_TRANSACTION_TIMEOUT_MS;
-        if (!rd_kafka_error_is_retriable(problem) || !in_time) {
-            if (!in_time) {
-                kafka_error(problem, error, "committing");
-                return TRANSACTION_BROKEN;
-            }
-            return give_up(producer, problem, error, "committing");
+        if (!rd_kafka_error_is_retriable(problem))
+            return give_up_after(producer, problem, error, "committing");
+        if (clock_ms() - producer->began_ms > 2 * KAFKA_TRANSACTION_TIMEOUT_MS) {
+            kafka_error(problem, error, "committing");
+            return TRANSACTION_BROKEN;
         }
         rd_kafka_error_destroy(problem);
     }

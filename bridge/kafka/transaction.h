@@ -38,11 +38,14 @@ struct transaction_offset {
 enum transaction_outcome {
     TRANSACTION_DONE,
     TRANSACTION_ABORTED, /* nothing of it is visible; the same batch may be tried again */
-    TRANSACTION_FENCED,  /* nothing of it is visible; someone else may own the work now: drop it */
-    TRANSACTION_BROKEN,  /* the producer must be replaced (transaction_producer_new) and the batch
-                            tried  again; whether it became visible is unknown, repeating it is
-                            harmless */
-    TRANSACTION_TOO_LARGE, /* only from transaction_add: the message will never fit */
+    TRANSACTION_REFUSED, /* the same, because of one message: transaction_culprit says which */
+    TRANSACTION_ENDED,   /* nothing of it is visible: the coordinator ended it, it timed out or
+                            another   producer has our transactional.id. Replace the producer; the group
+                            then   decides whether the batch is still ours */
+    TRANSACTION_FENCED,  /* nothing of it is visible, and the group says that the work is no longer
+                            ours: drop it */
+    TRANSACTION_BROKEN,  /* the producer must be replaced and the batch tried again; whether it
+                            became  visible is unknown, repeating it is harmless */
     TRANSACTION_CANCELLED,
 };
 
@@ -56,10 +59,15 @@ void transaction_producer_free(struct transaction_producer *producer); /* NULL i
 enum transaction_outcome transaction_begin(struct transaction_producer *producer,
                                            struct error *error) MUST_CHECK;
 
-/* Adds a message (copied). */
+/* Adds a message (copied); `tag` names it should Kafka refuse it. */
 enum transaction_outcome transaction_add(struct transaction_producer *producer,
-                                         const struct message *message, const atomic_bool *cancel,
-                                         struct error *error) MUST_CHECK;
+                                         const struct message *message, size_t tag,
+                                         const atomic_bool *cancel, struct error *error) MUST_CHECK;
+
+/* After TRANSACTION_REFUSED: the tag of the first message that Kafka refused. True when it was for
+ * what the message is (too large, not valid), false when for what may change (no right, no topic).
+ */
+bool transaction_culprit(const struct transaction_producer *producer, size_t *tag) MUST_CHECK;
 
 /* The rest of the fence. `count` must not be 0. */
 enum transaction_outcome transaction_commit(struct transaction_producer *producer,
@@ -68,9 +76,9 @@ enum transaction_outcome transaction_commit(struct transaction_producer *produce
                                             const atomic_bool *cancel,
                                             struct error *error) MUST_CHECK;
 
-/* Ends the transaction without effect: TRANSACTION_CANCELLED, or TRANSACTION_BROKEN. For a caller
- * that gives up by itself; every outcome above other than DONE and TOO_LARGE has aborted already.
- */
+/* Ends the transaction without effect, for a caller that gives up by itself: TRANSACTION_CANCELLED,
+ * or TRANSACTION_ENDED or TRANSACTION_BROKEN. Every outcome of the calls above but DONE has ended
+ * it already. */
 enum transaction_outcome transaction_abort(struct transaction_producer *producer,
                                            struct error *error) MUST_CHECK;
 

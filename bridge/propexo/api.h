@@ -11,9 +11,6 @@
 #include "bridge/http/client.h"
 #include "bridge/propexo/models.h"
 
-/* An API answer's body may be this large: a page of 250 records. */
-#define API_BODY_MAXIMUM ((size_t)64 << 20)
-
 /* What came of a request, in the words the retry policy knows. */
 enum api_outcome {
     API_RECORD,       /* the record is there */

@@ -224,9 +224,11 @@ void receiver_free(struct receiver *receiver)
 {
     if (receiver == NULL)
         return;
-    /* The producer first: it hands every sleeping request back, which the server then answers. */
-    producer_free(receiver->producer, 0);
+    /* The closing producer hands every sleeping request back; what comes in later gets 503 at once,
+     * until the server has ended. */
+    producer_close(receiver->producer);
     server_free(receiver->server);
+    producer_free(receiver->producer);
     free(receiver->topic_names);
     free(receiver);
 }

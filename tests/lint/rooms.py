@@ -15,7 +15,7 @@ LIBRARIES = {
     "curl/": {"http"},
     "avro.h": {"codec"},
     "ini.h": {"config"},
-    "openssl/": {"http"},
+    "openssl/": {"base", "http"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
 

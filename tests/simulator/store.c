@@ -74,8 +74,9 @@ static void make_stamps(const struct store *store, struct record *record)
         created -= created % 1000;
     record->stamps[STAMP_CREATED_AT] = created;
     record->stamps[STAMP_UPDATED_AT] = created + (int64_t)(mixed % 50) * 3600000;
-    record->stamps[STAMP_LAST_SEEN] =
-        mixed / 50 % NEVER_SEEN == 0 ? STAMP_NULL : FIRST_SEEN + record->integration * 60500;
+    record->stamps[STAMP_LAST_SEEN] = mixed / 50 % NEVER_SEEN == 0
+                                          ? STAMP_NULL
+                                          : FIRST_SEEN + (int64_t)record->integration * 60500;
 }
 
 static const char *record_id(const struct collection *collection, uint32_t number, size_t *length)

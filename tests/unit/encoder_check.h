@@ -27,7 +27,7 @@ static cJSON *json_of(const avro_value_t *value);
 
 static cJSON *json_of_members(const avro_value_t *value, cJSON *out)
 {
-    size_t count;
+    size_t count = 0;
     assert_int_equal(avro_value_get_size(value, &count), 0);
     for (size_t i = 0; i < count; i++) {
         avro_value_t member;
@@ -44,11 +44,11 @@ static cJSON *json_of_members(const avro_value_t *value, cJSON *out)
 static cJSON *json_of(const avro_value_t *value)
 {
     avro_value_t branch;
-    const char *text;
-    size_t size;
-    int64_t whole;
-    double real;
-    int truth;
+    const char *text = NULL;
+    size_t size = 0;
+    int64_t whole = 0;
+    double real = 0;
+    int truth = 0;
     switch (avro_value_get_type(value)) {
     case AVRO_UNION:
         assert_int_equal(avro_value_get_current_branch(value, &branch), 0);

@@ -214,8 +214,7 @@ static void test_utf8(void **state)
         "\xef\xbf\xbf",
         "\xf0\x90\x80\x80",
         "\xf4\x8f\xbf\xbf",
-        "\xef\xbb\xbf"
-        "a mark in front",
+        "\xef\xbb\xbf mark in front",
         "eight ch\xc3\xa4racters at a time, and more \xe2\x82\xac than eight",
     };
     static const char *const invalid[] = {

@@ -121,6 +121,29 @@ static void test_wrong_offsets_end_the_process(void **state)
     offsets_free(offsets);
 }
 
+/* One event stays open while many come and go; the gaps they leave do not move the watermark. */
+static void test_one_holds_the_watermark(void **state)
+{
+    enum { MANY = 100000 };
+    struct offsets *offsets = offsets_new(1);
+    (void)state;
+    offsets_take(offsets, 0, 0);
+    for (int64_t offset = 1; offset <= MANY; offset++) {
+        offsets_take(offsets, 0, offset);
+        if (offset % 1000 != 0)
+            offsets_done(offsets, 0, offset);
+        assert_int_equal(offsets_watermark(offsets, 0), 0);
+        assert_int_equal(offsets_open(offsets, 0), 1 + offset / 1000);
+    }
+    offsets_done(offsets, 0, 0);
+    for (int64_t offset = 1000; offset <= MANY; offset += 1000) {
+        assert_int_equal(offsets_watermark(offsets, 0), offset);
+        offsets_done(offsets, 0, offset);
+    }
+    assert_int_equal(offsets_watermark(offsets, 0), MANY + 1);
+    offsets_free(offsets);
+}
+
 #define EVENTS 4000
 
 struct model {
@@ -195,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_orders),
         cmocka_unit_test(test_partitions_are_apart),
         cmocka_unit_test(test_wrong_offsets_end_the_process),
+        cmocka_unit_test(test_one_holds_the_watermark),
         cmocka_unit_test(test_against_model),
     };
     return cmocka_run_group_tests_name("offsets", tests, NULL, NULL);

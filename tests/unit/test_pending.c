@@ -5,6 +5,7 @@
 #include "bridge/base/memory.h"
 #include "bridge/base/random.h"
 #include "bridge/enricher/pending.h"
+#include "bridge/propexo/api.h"
 
 static struct record *record_of(struct pending *pending, int place, bool orphan, const char *id,
                                 bool wanted_new)
@@ -173,6 +174,38 @@ static void test_wait_again(void **state)
     pending_clear(&pending);
 }
 
+/* What was found before news came is looked for anew; an outage is an outage all the same. */
+static void test_news_begin_anew(void **state)
+{
+    static const struct {
+        enum api_outcome outcome;
+        bool news;
+        bool reread;
+        int attempts;
+    } rows[] = {
+        {API_GONE, true, false, 0},
+        {API_GONE, false, true, 1},
+        {API_OUTAGE, true, false, 1},
+        {API_OUTAGE, false, true, 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct pending pending = {0};
+        struct record *record = record_of(&pending, 0, false, "r", true);
+        add(record, 1);
+        record->state = RECORD_FETCHING;
+        record->outcome = (int)rows[i].outcome;
+        record->attempts = 1;
+        record->reread = true;
+        if (rows[i].news)
+            add(record, 2);
+        record_wait(record, 0);
+        assert_int_equal(record->reread, rows[i].reread);
+        assert_int_equal(record->attempts, rows[i].attempts);
+        pending_clear(&pending);
+    }
+}
+
 static cJSON *json_of(const char *text)
 {
     cJSON *json = cJSON_Parse(text);
@@ -329,19 +362,19 @@ static void test_limits_of_changes(void **state)
 
 enum event_state { COMING, IN_NOW, IN_LATER, SATISFIED };
 
-struct model {
+struct reference {
     bool fetching[RECORDS];
     int of_record[EVENTS];
     enum event_state states[EVENTS];
 };
 
-static size_t move(struct model *model, int id, enum event_state from, enum event_state to,
+static size_t move(struct reference *reference, int id, enum event_state from, enum event_state to,
                    int64_t below)
 {
     size_t moved = 0;
     for (int64_t i = 0; i < below; i++) {
-        if (model->of_record[i] == id && model->states[i] == from) {
-            model->states[i] = to;
+        if (reference->of_record[i] == id && reference->states[i] == from) {
+            reference->states[i] = to;
             moved++;
         }
     }
@@ -354,7 +387,7 @@ static void test_against_model(void **state)
 {
     struct pending pending = {0};
     struct random random = random_from_seed(11);
-    struct model *model = memory_new(1, sizeof *model);
+    struct reference *reference = memory_new(1, sizeof *reference);
     int64_t next = 0;
     (void)state;
     while (next < EVENTS) {
@@ -365,34 +398,34 @@ static void test_against_model(void **state)
         (void)snprintf(name, sizeof name, "%d", id);
         struct record *record = pending_record(&pending, 3, false, name, &created);
         if (created || what < 5) {
-            model->of_record[next] = id;
-            model->states[next] = model->fetching[id] ? IN_LATER : IN_NOW;
+            reference->of_record[next] = id;
+            reference->states[next] = reference->fetching[id] ? IN_LATER : IN_NOW;
             add(record, next++);
-        } else if (!model->fetching[id]) {
+        } else if (!reference->fetching[id]) {
             record->state = RECORD_FETCHING;
-            model->fetching[id] = true;
+            reference->fetching[id] = true;
         } else if (what < 7) {
             record_wait(record, 0);
-            model->fetching[id] = false;
-            (void)move(model, id, IN_LATER, IN_NOW, next);
+            reference->fetching[id] = false;
+            (void)move(reference, id, IN_LATER, IN_NOW, next);
             assert_int_equal(record->later.count, 0);
         } else {
-            assert_int_equal(record->now.count, move(model, id, IN_NOW, SATISFIED, next));
-            size_t waiting = move(model, id, IN_LATER, IN_NOW, next);
+            assert_int_equal(record->now.count, move(reference, id, IN_NOW, SATISFIED, next));
+            size_t waiting = move(reference, id, IN_LATER, IN_NOW, next);
             assert_int_equal(record->later.count, waiting);
             assert_int_equal(pending_settle(&pending, record), waiting > 0);
-            model->fetching[id] = false;
+            reference->fetching[id] = false;
         }
     }
     size_t cursor = 0;
     for (struct table_slot *slot; (slot = table_next(&pending.records, &cursor)) != NULL;) {
         const struct record *record = slot->value;
         for (size_t i = 0; i < record->now.count; i++)
-            assert_int_equal(model->states[record->now.refs[i].offset], IN_NOW);
+            assert_int_equal(reference->states[record->now.refs[i].offset], IN_NOW);
         for (size_t i = 0; i < record->later.count; i++)
-            assert_int_equal(model->states[record->later.refs[i].offset], IN_LATER);
+            assert_int_equal(reference->states[record->later.refs[i].offset], IN_LATER);
     }
-    free(model);
+    free(reference);
     pending_clear(&pending);
 }
 
@@ -404,6 +437,7 @@ int main(void)
         cmocka_unit_test(test_dirty),
         cmocka_unit_test(test_settle_after_the_claim_was_taken),
         cmocka_unit_test(test_wait_again),
+        cmocka_unit_test(test_news_begin_anew),
         cmocka_unit_test(test_unconfirmed),
         cmocka_unit_test(test_changes_join),
         cmocka_unit_test(test_limits_of_changes),

@@ -1,0 +1,341 @@
+#include "bridge/enricher/committer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "bridge/base/clock.h"
+#include "bridge/base/health.h"
+#include "bridge/base/log.h"
+#include "bridge/base/memory.h"
+#include "bridge/base/metrics.h"
+#include "bridge/enricher/envelope.h"
+#include "bridge/enricher/output.h"
+#include "bridge/kafka/reread.h"
+#include "bridge/kafka/transaction.h"
+
+#define RETRY_MS         250  /* after an aborted transaction */
+#define REGISTRY_WAIT_MS 2000 /* after the registry did not help */
+#define REFUSED_WAIT_MS  2000 /* after Kafka refused a topic */
+
+struct committer {
+    struct kafka_context kafka;
+    const struct topics *topics;
+    const struct selection *selection;
+    const atomic_bool *cancel;
+    struct output *output;
+    struct transaction_producer *producer; /* NULL until connected, and after it was lost */
+    struct reread *reread;
+    struct random random;
+};
+
+/* Sleeps, but not longer than until a cancel. False when cancelled. */
+static bool rest(const struct committer *committer, int ms)
+{
+    int64_t deadline = clock_ms() + ms;
+    while (!atomic_load(committer->cancel) && clock_ms() < deadline) {
+        struct timespec pause = {0, 10 * 1000000L};
+        (void)nanosleep(&pause, NULL);
+    }
+    return !atomic_load(committer->cancel);
+}
+
+struct committer *committer_new(const struct kafka_context *kafka, const struct topics *topics,
+                                const struct selection *selection, const atomic_bool *cancel,
+                                struct error *error)
+{
+    struct output *output = output_new(kafka->config, topics, selection, error);
+    if (output == NULL)
+        return NULL;
+    struct committer *committer = memory_new(1, sizeof *committer);
+    *committer = (struct committer){.kafka = *kafka,
+                                    .topics = topics,
+                                    .selection = selection,
+                                    .cancel = cancel,
+                                    .output = output,
+                                    .reread = reread_new(kafka),
+                                    .random = random_from_system()};
+    health_set(HEALTH_PUBLISHER, false, "the transactional producer is not connected");
+    return committer;
+}
+
+static void drop_producer(struct committer *committer)
+{
+    transaction_producer_free(committer->producer);
+    committer->producer = NULL;
+}
+
+void committer_free(struct committer *committer)
+{
+    if (committer == NULL)
+        return;
+    drop_producer(committer);
+    reread_free(committer->reread);
+    output_free(committer->output);
+    free(committer);
+}
+
+bool committer_connect(struct committer *committer, struct error *error)
+{
+    while (committer->producer == NULL) {
+        committer->producer = transaction_producer_new(&committer->kafka, committer->cancel, error);
+        if (committer->producer != NULL)
+            break;
+        health_set(HEALTH_PUBLISHER, false, "the transactional producer is not connected");
+        if (error->verdict == VERDICT_CONFIGURATION || !rest(committer, RETRY_MS))
+            return false;
+        log_warn("transactional_producer_failed", LOG_TEXT("reason", error->message));
+    }
+    health_set(HEALTH_PUBLISHER, true, "");
+    return true;
+}
+
+static bool prepare_schemas(struct committer *committer, const struct batch *batch)
+{
+    struct error error;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct item *item = &batch->items[i];
+        if (item->kind != ITEM_SNAPSHOT)
+            continue;
+        while (!output_prepare(committer->output, item->place, &error)) {
+            bool refused = error.verdict == VERDICT_CONFIGURATION;
+            health_set(HEALTH_REGISTRY, false,
+                       refused ? "the schema registry refuses a schema"
+                               : "the schema registry is away");
+            log_event(refused ? LOG_ERROR : LOG_WARN, "registry_unavailable",
+                      LOG_TEXT("model", committer->selection->names[item->place]),
+                      LOG_TEXT("reason", error.message));
+            if (!rest(committer, REGISTRY_WAIT_MS))
+                return false;
+        }
+    }
+    health_set(HEALTH_REGISTRY, true, "");
+    return true;
+}
+
+static bool is_by_event(const struct item *item)
+{
+    return item->kind == ITEM_FORWARD || item->kind == ITEM_DEAD_LETTER;
+}
+
+/* An event whose bytes are wanted, and where they go. */
+struct want {
+    struct event_ref ref;
+    rd_kafka_message_t **original;
+};
+
+static int compare_wants(const void *a, const void *b)
+{
+    const struct event_ref *x = &((const struct want *)a)->ref;
+    const struct event_ref *y = &((const struct want *)b)->ref;
+    if (x->slot != y->slot)
+        return x->slot < y->slot ? -1 : 1;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+static size_t list_wants(struct batch *batch, struct want **wants)
+{
+    size_t count = 0;
+    size_t capacity = 0;
+    *wants = NULL;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct item *item = &batch->items[i];
+        if (!is_by_event(item) || item->originals != NULL)
+            continue;
+        item->originals = memory_new(item->claim.count, sizeof(rd_kafka_message_t *));
+        for (size_t r = 0; r < item->claim.count; r++) {
+            if (count == capacity) {
+                capacity = capacity == 0 ? 64 : capacity * 2;
+                *wants = memory_grow(*wants, capacity, sizeof **wants);
+            }
+            (*wants)[count++] = (struct want){item->claim.refs[r], &item->originals[r]};
+        }
+    }
+    return count;
+}
+
+/* Reads the bytes of all events that are forwarded or become dead letters; partition by partition,
+ * since going to and fro between them is what costs. */
+static bool prepare_originals(struct committer *committer, struct batch *batch)
+{
+    struct want *wants = NULL;
+    struct error error;
+    int partitions = committer->topics->partitions;
+    bool going = true;
+    size_t count = list_wants(batch, &wants);
+    if (count > 0)
+        qsort(wants, count, sizeof *wants, compare_wants);
+    for (size_t i = 0; i < count && going; i++) {
+        const struct event_ref *ref = &wants[i].ref;
+        const char *topic = committer->topics->events[ref->slot / partitions];
+        while (going && !reread_get(committer->reread, topic, ref->slot % partitions, ref->offset,
+                                    committer->cancel, wants[i].original, &error)) {
+            log_warn("event_unread", LOG_TEXT("topic", topic), LOG_TEXT("reason", error.message));
+            going = rest(committer, RETRY_MS);
+        }
+    }
+    free(wants);
+    return going;
+}
+
+static void make_dead_letter(struct item *item, const char *code, const char *message)
+{
+    item->kind = ITEM_DEAD_LETTER;
+    item->code = code;
+    item->attempts++;
+    (void)snprintf(item->message, sizeof item->message, "%.*s", (int)sizeof item->message - 1,
+                   message);
+}
+
+static enum transaction_outcome add(struct committer *committer, struct envelope *envelope,
+                                    size_t index, struct error *error)
+{
+    enum transaction_outcome outcome =
+        transaction_add(committer->producer, &envelope->message, index, committer->cancel, error);
+    envelope_free(envelope);
+    return outcome;
+}
+
+static enum transaction_outcome add_events(struct committer *committer, const struct batch *batch,
+                                           size_t index, struct error *error)
+{
+    const struct item *item = &batch->items[index];
+    const struct topics *topics = committer->topics;
+    enum transaction_outcome outcome = TRANSACTION_DONE;
+    for (size_t i = 0; i < item->claim.count && outcome == TRANSACTION_DONE; i++) {
+        const struct event_ref *ref = &item->claim.refs[i];
+        const char *topic = topics->events[ref->slot / topics->partitions];
+        const rd_kafka_message_t *original = item->originals[i];
+        struct envelope envelope = {0};
+        if (item->kind == ITEM_FORWARD && original != NULL)
+            envelope_forward(&envelope, item, topic, original);
+        else
+            envelope_dead_letter(&envelope, item, topics->dead_letters, original, topic,
+                                 ref->slot % topics->partitions, ref->offset);
+        outcome = add(committer, &envelope, index, error);
+    }
+    return outcome;
+}
+
+static enum transaction_outcome add_snapshot(struct committer *committer, struct batch *batch,
+                                             size_t index, struct error *error)
+{
+    struct item *item = &batch->items[index];
+    struct envelope envelope = {0};
+    const void *bytes = NULL;
+    size_t length = 0;
+    if (item->kind == ITEM_SNAPSHOT &&
+        !output_encode(committer->output, item->place, item->record, &bytes, &length, error)) {
+        make_dead_letter(item, "cannot-encode", error->message);
+        enum transaction_outcome outcome = transaction_abort(committer->producer, error);
+        return outcome == TRANSACTION_CANCELLED ? TRANSACTION_REFUSED : outcome;
+    }
+    envelope_snapshot(&envelope, item, committer->topics->snapshots[item->place],
+                      committer->selection->names[item->place], bytes, length,
+                      output_content_type(committer->output), &committer->random);
+    return add(committer, &envelope, index, error);
+}
+
+static enum transaction_outcome commit(struct committer *committer, const struct batch *batch,
+                                       struct error *error)
+{
+    int partitions = committer->topics->partitions;
+    struct transaction_offset *offsets = memory_new(batch->offset_count, sizeof *offsets);
+    for (size_t i = 0; i < batch->offset_count; i++) {
+        int slot = batch->offsets[i].slot;
+        offsets[i] = (struct transaction_offset){committer->topics->events[slot / partitions],
+                                                 slot % partitions, batch->offsets[i].watermark};
+    }
+    enum transaction_outcome outcome =
+        transaction_commit(committer->producer, offsets, batch->offset_count, batch->membership,
+                           committer->cancel, error);
+    free(offsets);
+    return outcome;
+}
+
+static enum transaction_outcome run(struct committer *committer, struct batch *batch, bool *mended,
+                                    struct error *error)
+{
+    enum transaction_outcome outcome = transaction_begin(committer->producer, error);
+    for (size_t i = 0; i < batch->count && outcome == TRANSACTION_DONE; i++) {
+        bool by_event = is_by_event(&batch->items[i]);
+        outcome = by_event ? add_events(committer, batch, i, error)
+                           : add_snapshot(committer, batch, i, error);
+        *mended |= !by_event && is_by_event(&batch->items[i]);
+    }
+    return outcome == TRANSACTION_DONE ? commit(committer, batch, error) : outcome;
+}
+
+/* Kafka refused a message. True when the batch was changed so that it may pass at once. */
+static bool mend(struct committer *committer, struct batch *batch, const struct error *error)
+{
+    size_t index = 0;
+    bool for_itself = transaction_culprit(committer->producer, &index);
+    struct item *item = &batch->items[index];
+    log_warn("message_refused", LOG_TEXT("model", committer->selection->names[item->place]),
+             LOG_TEXT("record_id", item->record_id), LOG_TEXT("reason", error->message));
+    if (!for_itself || (item->kind == ITEM_DEAD_LETTER && item->bare)) {
+        health_set(HEALTH_PUBLISHER, false, "Kafka refuses messages of a topic");
+        return false;
+    }
+    if (item->kind == ITEM_DEAD_LETTER)
+        item->bare = true;
+    else
+        make_dead_letter(item, "too-large", error->message);
+    return true;
+}
+
+/* One try. COMMIT_FAILED with VERDICT_RETRY or VERDICT_ABORT in `error`: try again after
+ * `*pause_ms`. */
+static enum commit_outcome try_once(struct committer *committer, struct batch *batch, int *pause_ms,
+                                    struct error *error)
+{
+    bool mended = false;
+    *pause_ms = RETRY_MS;
+    if (!prepare_schemas(committer, batch) || !prepare_originals(committer, batch))
+        return COMMIT_CANCELLED;
+    if (!committer_connect(committer, error))
+        return atomic_load(committer->cancel) ? COMMIT_CANCELLED : COMMIT_FAILED;
+    enum transaction_outcome outcome = run(committer, batch, &mended, error);
+    switch (outcome) {
+    case TRANSACTION_DONE:
+        return COMMIT_DONE;
+    case TRANSACTION_CANCELLED:
+        return COMMIT_CANCELLED;
+    case TRANSACTION_FENCED:
+    case TRANSACTION_ENDED:
+        metrics_add(METRIC_TRANSACTIONS_FENCED, 1);
+        log_warn("fenced", LOG_TEXT("by", outcome == TRANSACTION_FENCED ? "group" : "transaction"),
+                 LOG_TEXT("reason", error->message), LOG_NUMBER("items", batch->count));
+        drop_producer(committer);
+        if (outcome == TRANSACTION_FENCED)
+            return COMMIT_FENCED;
+        break;
+    case TRANSACTION_BROKEN:
+        drop_producer(committer);
+        break;
+    case TRANSACTION_REFUSED:
+        *pause_ms = mended || mend(committer, batch, error) ? 0 : REFUSED_WAIT_MS;
+        break;
+    case TRANSACTION_ABORTED:
+        break;
+    }
+    error->verdict = VERDICT_ABORT;
+    return COMMIT_FAILED;
+}
+
+enum commit_outcome committer_publish(struct committer *committer, struct batch *batch,
+                                      struct error *error)
+{
+    for (;;) {
+        int pause_ms = 0;
+        enum commit_outcome outcome = try_once(committer, batch, &pause_ms, error);
+        if (outcome != COMMIT_FAILED || error->verdict == VERDICT_CONFIGURATION)
+            return outcome;
+        metrics_add(METRIC_TRANSACTIONS_ABORTED, 1);
+        log_warn("transaction_aborted", LOG_TEXT("reason", error->message),
+                 LOG_NUMBER("items", batch->count));
+        if (!rest(committer, pause_ms))
+            return COMMIT_CANCELLED;
+    }
+}
