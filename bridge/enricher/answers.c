@@ -14,10 +14,6 @@
 /* The consistency rule's second reading comes this much later. */
 #define REREAD_MS 1500
 
-/* No more requests are started while this many items wait for the publisher. */
-#define ITEMS_AHEAD 2000
-#define BYTES_AHEAD ((size_t)32 << 20)
-
 struct fetch {
     struct engine *engine;
     struct record *record; /* valid while `epoch` is the engine's */
@@ -58,40 +54,6 @@ void engine_forget_fetches(struct engine *engine)
         free_fetch(engine->fetches);
 }
 
-void engine_settle(struct engine *engine, struct item *item, struct claim *claim)
-{
-    item->claim = *claim;
-    *claim = (struct claim){0};
-    for (size_t i = 0; i < item->claim.count; i++)
-        offsets_done(engine->offsets, item->claim.refs[i].slot, item->claim.refs[i].offset);
-}
-
-static struct item *new_item(struct engine *engine, enum item_kind kind, int place,
-                             const char *record_id, const char *integration_id)
-{
-    struct item *item = batch_add(engine->open);
-    item->kind = kind;
-    item->place = place;
-    item->record_id = memory_text(record_id);
-    item->integration_id = memory_text(integration_id);
-    item->fetched_ms = clock_wall_ms();
-    if (engine->open->count == 1)
-        engine->open->opened_ms = clock_ms();
-    engine->uncommitted++;
-    return item;
-}
-
-void engine_dead_letter(struct engine *engine, int place, const char *record_id,
-                        const char *integration_id, struct claim *claim, int attempts,
-                        const char *code, const char *detail)
-{
-    struct item *item = new_item(engine, ITEM_DEAD_LETTER, place, record_id, integration_id);
-    item->code = code;
-    item->attempts = attempts;
-    (void)snprintf(item->message, sizeof item->message, "%s", detail);
-    engine_settle(engine, item, claim);
-}
-
 /* The record's events went into an item: the entry ends, or waits again for the events that came
  * since. */
 static void end_record(struct engine *engine, struct record *record, int64_t now_ms)
@@ -115,7 +77,8 @@ static void forward(struct engine *engine, struct record *record, const char *in
                            integration == NULL ? "neither the event nor its record has one"
                                                : "the record belongs to another integration");
     } else {
-        struct item *item = new_item(engine, ITEM_FORWARD, record->place, record->id, integration);
+        struct item *item =
+            engine_item(engine, ITEM_FORWARD, record->place, record->id, integration);
         engine_settle(engine, item, &record->now);
     }
     end_record(engine, record, now_ms);
@@ -137,8 +100,8 @@ static void on_record(struct engine *engine, const struct fetch *fetch, cJSON *c
     }
     bool unconfirmed = changes_unconfirmed(&record->now.changes, copy);
     if (unconfirmed && !record->reread) {
-        record->reread = true;
         metrics_add(METRIC_ANSWERS_REREAD, 1);
+        record->reread = record->later.count == 0;
         wait_again(engine, record, now_ms, REREAD_MS);
         cJSON_Delete(copy);
         return;
@@ -150,11 +113,10 @@ static void on_record(struct engine *engine, const struct fetch *fetch, cJSON *c
         return;
     }
     struct item *item =
-        new_item(engine, ITEM_SNAPSHOT, record->place, record->id, record->integration_id);
+        engine_item(engine, ITEM_SNAPSHOT, record->place, record->id, record->integration_id);
     item->record = copy;
     item->record_bytes = bytes;
     item->unconfirmed = unconfirmed;
-    engine->open->bytes += bytes;
     engine_settle(engine, item, &record->now);
     end_record(engine, record, now_ms);
 }
@@ -174,7 +136,7 @@ static void on_gone(struct engine *engine, const struct fetch *fetch, int64_t no
         return;
     }
     struct item *item =
-        new_item(engine, ITEM_TOMBSTONE, record->place, record->id, record->integration_id);
+        engine_item(engine, ITEM_TOMBSTONE, record->place, record->id, record->integration_id);
     engine_settle(engine, item, &record->now);
     end_record(engine, record, now_ms);
 }
@@ -289,8 +251,8 @@ int64_t engine_request(struct engine *engine, int64_t now_ms)
 {
     while (!engine->fenced) {
         int in_flight = http_client_in_flight(engine->http);
-        bool room = engine->uncommitted + (size_t)in_flight < ITEMS_AHEAD &&
-                    engine->open->bytes < BYTES_AHEAD;
+        bool room = engine->uncommitted + (size_t)in_flight < ENGINE_ITEMS_AHEAD &&
+                    engine->uncommitted_bytes < ENGINE_BYTES_AHEAD;
         if (in_flight >= engine->config->api.max_concurrency || !room)
             return INT64_MAX; /* an answer or a commit will wake the loop */
         int64_t wait =

@@ -48,6 +48,7 @@ struct batch {
     struct item *items;
     size_t count;
     size_t capacity;
+    size_t events;     /* of forwards and dead letters: each is produced again */
     size_t bytes;      /* sum of record_bytes */
     int64_t opened_ms; /* when the first item came */
     struct batch_offset

@@ -66,9 +66,12 @@ struct engine {
 
     struct fetch *fetches; /* requests under way, also of earlier epochs */
 
-    struct batch *open; /* being filled; never NULL */
-    size_t uncommitted; /* items in `open` and at the publisher */
-    uint32_t *touched;  /* by slot: the serial of the last batch that has its work */
+    struct batch *open;        /* being filled; never NULL */
+    struct batch *ready_first; /* full ones that the publisher has no hand free for */
+    struct batch *ready_last;
+    size_t uncommitted;       /* items in `open`, ready and at the publisher */
+    size_t uncommitted_bytes; /* about what these items take in memory */
+    uint32_t *touched;        /* by slot: the serial of the last batch that has its work */
     uint32_t batch_serial;
 };
 
@@ -77,9 +80,10 @@ struct engine {
 /* Takes one event in. Always ends in a waiting record or a dead letter. */
 void engine_take(struct engine *engine, const struct consumer_event *event, int64_t now_ms);
 
-/* Pauses partitions that hold more than their share of max_pending and resumes others. Half of
- * max_pending is anybody's; above it a partition may hold the rest divided by the partitions owned.
- * So one partition's flood stops only itself, and the sum stays under max_pending. */
+/* Pauses partitions that hold more than their share of max_pending and resumes others; pauses all
+ * while the publisher is far behind. Half of max_pending is anybody's; above it a partition may
+ * hold the rest divided by the partitions owned. So one partition's flood stops only itself, and
+ * the sum stays under max_pending. */
 void engine_balance(struct engine *engine);
 
 /* answers.c */
@@ -91,12 +95,31 @@ int64_t engine_request(struct engine *engine, int64_t now_ms);
 /* Frees what is kept about requests under way; the HTTP client was ended before. */
 void engine_forget_fetches(struct engine *engine);
 
-/* The item's events are done with it: moves the claim into the item and settles its offsets. */
+/* batches.c */
+
+/* No more requests are started, and no more events taken in, while this much waits for the
+ * publisher. */
+#define ENGINE_ITEMS_AHEAD 2000
+#define ENGINE_BYTES_AHEAD ((size_t)32 << 20)
+
+/* A new item of the open batch. The caller fills it and settles it before it asks for another. */
+struct item *engine_item(struct engine *engine, enum item_kind kind, int place,
+                         const char *record_id, const char *integration_id) MUST_CHECK;
+
+/* The item is filled: it takes the claim's events along, and their offsets are done. */
 void engine_settle(struct engine *engine, struct item *item, struct claim *claim);
 
 /* A dead letter for a claim, in the open batch. */
 void engine_dead_letter(struct engine *engine, int place, const char *record_id,
                         const char *integration_id, struct claim *claim, int attempts,
                         const char *code, const char *detail);
+
+/* Gives the publisher what it has a hand free for; the open batch when it is old enough, or
+ * `at_once`. Returns the milliseconds until the open batch will be, INT64_MAX when there is nothing
+ * to wait for. */
+int64_t engine_hand_over(struct engine *engine, bool at_once, int64_t now_ms);
+
+/* Drops the open batch and the ready ones. */
+void engine_drop_batches(struct engine *engine);
 
 #endif

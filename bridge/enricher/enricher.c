@@ -14,9 +14,6 @@
 #include "bridge/enricher/engine.h"
 
 #define EVENTS_A_TURN     2000 /* taken in before the other work has its turn */
-#define BATCH_ITEMS       1000
-#define BATCH_BYTES       ((size_t)8 << 20)
-#define BATCHES_AHEAD     2 /* given to the publisher: one in hand, one ready */
 #define LONGEST_WAIT_MS   500
 #define CONSUMER_CLOSE_MS 10000
 #define CONNECT_MS        10000
@@ -40,9 +37,7 @@ static void forget_all(struct engine *engine)
     recency_clear(engine->recency);
     offsets_clear(engine->offsets);
     breaker_forget_probe(&engine->breaker);
-    batch_free(engine->open);
-    engine->open = batch_new();
-    engine->uncommitted = 0;
+    engine_drop_batches(engine);
     membership_release(engine->membership);
     engine->membership = NULL;
     engine->owned_count = 0;
@@ -124,6 +119,7 @@ static void collect(struct enricher *enricher)
     struct batch *batch;
     while ((batch = publisher_take(engine->publisher, &outcome, &error)) != NULL) {
         engine->uncommitted -= batch->count;
+        engine->uncommitted_bytes -= batch->bytes;
         batch_free(batch);
         if (outcome == PUBLISHER_FAILED)
             fail(enricher, &error);
@@ -132,46 +128,6 @@ static void collect(struct enricher *enricher)
             consumer_rejoin(engine->consumer);
         }
     }
-}
-
-/* The watermarks of all partitions whose work is in the batch. They count this batch's events as
- * done, and all those of batches before it, which are committed first. */
-static void fill_offsets(struct engine *engine, struct batch *batch)
-{
-    size_t capacity = 0;
-    engine->batch_serial++;
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct claim *claim = &batch->items[i].claim;
-        for (size_t r = 0; r < claim->count; r++) {
-            int slot = claim->refs[r].slot;
-            if (engine->touched[slot] == engine->batch_serial)
-                continue;
-            engine->touched[slot] = engine->batch_serial;
-            if (batch->offset_count == capacity) {
-                capacity = capacity == 0 ? 16 : capacity * 2;
-                batch->offsets = memory_grow(batch->offsets, capacity, sizeof *batch->offsets);
-            }
-            batch->offsets[batch->offset_count++] =
-                (struct batch_offset){slot, offsets_watermark(engine->offsets, slot)};
-        }
-    }
-}
-
-/* Hands the open batch over when it is full or old enough. Returns the milliseconds until it will
- * be. */
-static int64_t hand_over(struct engine *engine, bool at_once, int64_t now_ms)
-{
-    struct batch *batch = engine->open;
-    if (batch->count == 0 || engine->fenced || publisher_busy(engine->publisher) >= BATCHES_AHEAD)
-        return INT64_MAX;
-    int64_t due = batch->opened_ms + engine->config->enricher.commit_interval_ms;
-    if (!at_once && batch->count < BATCH_ITEMS && batch->bytes < BATCH_BYTES && now_ms < due)
-        return due - now_ms;
-    fill_offsets(engine, batch);
-    batch->membership = membership_share(engine->membership);
-    engine->open = batch_new();
-    publisher_give(engine->publisher, batch);
-    return INT64_MAX;
 }
 
 static void measure(struct enricher *enricher, int64_t now_ms)
@@ -197,8 +153,7 @@ static void measure(struct enricher *enricher, int64_t now_ms)
 
 static bool is_idle(struct engine *engine)
 {
-    return http_client_in_flight(engine->http) == 0 && engine->open->count == 0 &&
-           publisher_busy(engine->publisher) == 0;
+    return http_client_in_flight(engine->http) == 0 && engine->uncommitted == 0;
 }
 
 static void *loop(void *context)
@@ -220,7 +175,7 @@ static void *loop(void *context)
             engine_balance(engine);
             wait = engine_request(engine, now_ms);
         }
-        int64_t until_batch = hand_over(engine, drain_until != 0, now_ms);
+        int64_t until_batch = engine_hand_over(engine, drain_until != 0, now_ms);
         wait = more ? 0 : until_batch < wait ? until_batch : wait;
         measure(enricher, now_ms);
         if (atomic_load(&enricher->failed))
@@ -270,6 +225,7 @@ static void free_all(struct enricher *enricher)
     planner_free(engine->planner);
     recency_free(engine->recency);
     offsets_free(engine->offsets);
+    engine_drop_batches(engine);
     batch_free(engine->open);
     membership_release(engine->membership);
     change_names_free(&engine->names);

@@ -119,12 +119,19 @@ static void set_paused(struct engine *engine, int slot, bool pause)
         consumer_resume(engine->consumer, slot);
 }
 
-void engine_balance(struct engine *engine)
+/* The publisher is far behind: nobody may go on. */
+static void balance_publisher(struct engine *engine, bool pause)
+{
+    for (size_t i = 0; i < engine->owned_count; i++)
+        set_paused(engine, engine->owned[i], pause);
+}
+
+static void balance_shares(struct engine *engine)
 {
     size_t maximum = (size_t)engine->config->enricher.max_pending;
     size_t open = offsets_open_in_all(engine->offsets);
     bool tight = open >= maximum / 2;
-    if ((!tight && engine->paused_count == 0) || engine->owned_count == 0)
+    if (!tight && engine->paused_count == 0)
         return;
     size_t share = maximum / 2 / engine->owned_count;
     for (size_t i = 0; i < engine->owned_count; i++) {
@@ -135,5 +142,15 @@ void engine_balance(struct engine *engine)
         else if (open < maximum * 3 / 8 || held <= share / 2)
             set_paused(engine, slot, false);
     }
+}
+
+void engine_balance(struct engine *engine)
+{
+    if (engine->owned_count == 0)
+        return;
+    if (engine->uncommitted >= ENGINE_ITEMS_AHEAD)
+        balance_publisher(engine, true);
+    else if (engine->uncommitted < ENGINE_ITEMS_AHEAD / 2 || engine->paused_count == 0)
+        balance_shares(engine);
     metrics_set(METRIC_PARTITIONS_PAUSED, engine->paused_count);
 }

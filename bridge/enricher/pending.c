@@ -57,9 +57,20 @@ struct record *pending_record(struct pending *pending, int place, bool orphan, c
     return record;
 }
 
+/* What was missing or looked old before the news may be there with them. */
+static void hear_news(struct record *record)
+{
+    record->reread = false;
+    if (record->outcome == API_GONE)
+        record->attempts = 0;
+}
+
 struct claim *record_claim(struct record *record)
 {
-    return record->state == RECORD_FETCHING ? &record->later : &record->now;
+    if (record->state == RECORD_FETCHING)
+        return &record->later;
+    hear_news(record);
+    return &record->now;
 }
 
 static void join_changes(struct changes *into, const struct changes *from)
@@ -71,11 +82,8 @@ static void join_changes(struct changes *into, const struct changes *from)
 void record_wait(struct record *record, int64_t due_ms)
 {
     struct claim *later = &record->later;
-    if (later->count > 0) { /* news: a record that was not there or looked old may be there now */
-        record->reread = false;
-        if (record->outcome == API_GONE)
-            record->attempts = 0;
-    }
+    if (later->count > 0)
+        hear_news(record);
     for (size_t i = 0; i < later->count; i++)
         claim_add(&record->now, later->refs[i], later->first_ms);
     join_changes(&record->now.changes, &later->changes);

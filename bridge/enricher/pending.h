@@ -73,7 +73,8 @@ struct record *pending_record(struct pending *pending, int place, bool orphan, c
 void claim_add(struct claim *claim, struct event_ref ref, int64_t now_ms);
 void claim_free(struct claim *claim);
 
-/* The claim that an event arriving now belongs to. */
+/* The claim that an event arriving now belongs to. An event is news: a record that was not there,
+ * or still showed the value before, gets its second reading anew. */
 struct claim *record_claim(struct record *record);
 
 /* The request failed and will be made again: the record waits, and since the next request starts

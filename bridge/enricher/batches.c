@@ -1,0 +1,129 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bridge/base/clock.h"
+#include "bridge/base/memory.h"
+#include "bridge/enricher/engine.h"
+
+/* A batch is full with this much. Events that are produced again, as forwards or dead letters, may
+ * be large and are read again one by one, so fewer of them make it full. */
+#define BATCH_ITEMS   1000
+#define BATCH_BYTES   ((size_t)8 << 20)
+#define BATCH_EVENTS  200
+#define BATCHES_AHEAD 2 /* given to the publisher: one in hand, one ready */
+
+/* The watermarks of all partitions whose work is in the batch. They count this batch's events as
+ * done, and all those of batches before it, which are committed first. */
+static void fill_offsets(struct engine *engine, struct batch *batch)
+{
+    size_t capacity = 0;
+    engine->batch_serial++;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct claim *claim = &batch->items[i].claim;
+        for (size_t r = 0; r < claim->count; r++) {
+            int slot = claim->refs[r].slot;
+            if (engine->touched[slot] == engine->batch_serial)
+                continue;
+            engine->touched[slot] = engine->batch_serial;
+            if (batch->offset_count == capacity) {
+                capacity = capacity == 0 ? 16 : capacity * 2;
+                batch->offsets = memory_grow(batch->offsets, capacity, sizeof *batch->offsets);
+            }
+            batch->offsets[batch->offset_count++] =
+                (struct batch_offset){slot, offsets_watermark(engine->offsets, slot)};
+        }
+    }
+}
+
+/* Every item of the open batch is settled: nothing is added to it any more. */
+static void close_batch(struct engine *engine)
+{
+    struct batch *batch = engine->open;
+    fill_offsets(engine, batch);
+    batch->membership = membership_share(engine->membership);
+    if (engine->ready_first == NULL)
+        engine->ready_first = batch;
+    else
+        engine->ready_last->next = batch;
+    engine->ready_last = batch;
+    engine->open = batch_new();
+}
+
+static bool is_full(const struct batch *batch)
+{
+    return batch->count >= BATCH_ITEMS || batch->bytes >= BATCH_BYTES ||
+           batch->events >= BATCH_EVENTS;
+}
+
+struct item *engine_item(struct engine *engine, enum item_kind kind, int place,
+                         const char *record_id, const char *integration_id)
+{
+    if (is_full(engine->open))
+        close_batch(engine);
+    struct item *item = batch_add(engine->open);
+    item->kind = kind;
+    item->place = place;
+    item->record_id = memory_text(record_id);
+    item->integration_id = memory_text(integration_id);
+    item->fetched_ms = clock_wall_ms();
+    if (engine->open->count == 1)
+        engine->open->opened_ms = clock_ms();
+    engine->uncommitted++;
+    return item;
+}
+
+void engine_settle(struct engine *engine, struct item *item, struct claim *claim)
+{
+    item->claim = *claim;
+    *claim = (struct claim){0};
+    for (size_t i = 0; i < item->claim.count; i++)
+        offsets_done(engine->offsets, item->claim.refs[i].slot, item->claim.refs[i].offset);
+    engine->open->bytes += item->record_bytes;
+    engine->uncommitted_bytes += item->record_bytes;
+    if (item->kind == ITEM_FORWARD || item->kind == ITEM_DEAD_LETTER)
+        engine->open->events += item->claim.count;
+}
+
+void engine_dead_letter(struct engine *engine, int place, const char *record_id,
+                        const char *integration_id, struct claim *claim, int attempts,
+                        const char *code, const char *detail)
+{
+    struct item *item = engine_item(engine, ITEM_DEAD_LETTER, place, record_id, integration_id);
+    item->code = code;
+    item->attempts = attempts;
+    (void)snprintf(item->message, sizeof item->message, "%s", detail);
+    engine_settle(engine, item, claim);
+}
+
+int64_t engine_hand_over(struct engine *engine, bool at_once, int64_t now_ms)
+{
+    struct batch *open = engine->open;
+    int64_t due = open->opened_ms + engine->config->enricher.commit_interval_ms;
+    bool has_hand = publisher_busy(engine->publisher) < BATCHES_AHEAD;
+    if (open->count > 0 && !engine->fenced && has_hand && engine->ready_first == NULL &&
+        (at_once || is_full(open) || now_ms >= due))
+        close_batch(engine);
+    while (engine->ready_first != NULL && !engine->fenced &&
+           publisher_busy(engine->publisher) < BATCHES_AHEAD) {
+        struct batch *batch = engine->ready_first;
+        engine->ready_first = batch->next;
+        publisher_give(engine->publisher, batch);
+    }
+    /* Without a free hand the publisher wakes the loop; after a fencing the group does. */
+    return engine->open->count == 0 || !has_hand || engine->fenced ? INT64_MAX
+           : due > now_ms                                          ? due - now_ms
+                                                                   : 0;
+}
+
+void engine_drop_batches(struct engine *engine)
+{
+    while (engine->ready_first != NULL) {
+        struct batch *batch = engine->ready_first;
+        engine->ready_first = batch->next;
+        batch_free(batch);
+    }
+    batch_free(engine->open);
+    engine->open = batch_new();
+    engine->uncommitted = 0;
+    engine->uncommitted_bytes = 0;
+}
