@@ -59,7 +59,7 @@ void json_text_number(struct buffer *out, double number)
         buffer_append_text(out, number > 0 ? "1e999" : "-1e999");
         return;
     }
-    if (number == trunc(number) && fabs(number) < LARGEST_EXACT) {
+    if (fabs(number) < LARGEST_EXACT && number == (double)(int64_t)number) {
         buffer_append_format(out, signbit(number) && number == 0 ? "-%" PRId64 : "%" PRId64,
                              (int64_t)number);
         return;

@@ -61,10 +61,10 @@ static bool all_items(const cJSON *list, cJSON_bool (*is)(const cJSON *))
 static bool exact_integer(const cJSON *member, int64_t *number)
 {
     double real = member->valuedouble;
-    if (!cJSON_IsNumber(member) || !(fabs(real) < LARGEST_EXACT) || real != trunc(real))
+    if (!cJSON_IsNumber(member) || !(fabs(real) < LARGEST_EXACT))
         return false;
     *number = (int64_t)real;
-    return true;
+    return (double)*number == real;
 }
 
 /* Fills `value` when the member is of the field's type. PLAN_JSON takes any. */

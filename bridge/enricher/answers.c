@@ -101,7 +101,7 @@ static void on_record(struct engine *engine, const struct fetch *fetch, cJSON *c
     bool unconfirmed = changes_unconfirmed(&record->now.changes, copy);
     if (unconfirmed && !record->reread) {
         metrics_add(METRIC_ANSWERS_REREAD, 1);
-        record->reread = record->later.count == 0;
+        record->reread = true;
         wait_again(engine, record, now_ms, REREAD_MS);
         cJSON_Delete(copy);
         return;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bridge/base/memory.h"
+#include "bridge/propexo/brackets.h"
 
 #define PLACE "{id}"
 
@@ -56,6 +57,17 @@ static struct api_answer read_results(cJSON *root, const char *id)
         .outcome = API_RECORD, .record = cJSON_DetachItemViaPointer(root, results), .detail = ""};
 }
 
+/* An object whose bracket closes at the very end came whole: what cannot be read in it (half of a
+ * surrogate pair, say) is this record's fault and stays so. Anything else is a proxy's page or a
+ * cut body. */
+static bool looks_whole(const char *body, size_t length)
+{
+    static const char space[] = " \t\r\n";
+    size_t closed = brackets_scan(body, length).closed;
+    return body[strspn(body, space)] == '{' && closed > 0 &&
+           strspn(body + closed, space) == length - closed;
+}
+
 struct api_answer api_read_record(const struct http_answer *http, const char *id)
 {
     if (http->outcome == HTTP_TOO_LARGE)
@@ -71,7 +83,10 @@ struct api_answer api_read_record(const struct http_answer *http, const char *id
     cJSON *root = cJSON_ParseWithLengthOpts(http->body, http->length + 1, NULL, true);
     if (!cJSON_IsObject(root)) {
         cJSON_Delete(root);
-        return (struct api_answer){.outcome = API_OUTAGE, .detail = "the body is not JSON"};
+        return looks_whole(http->body, http->length)
+                   ? (struct api_answer){.outcome = API_WRONG_RECORD,
+                                         .detail = "the record is not JSON that can be read"}
+                   : (struct api_answer){.outcome = API_OUTAGE, .detail = "the body is not JSON"};
     }
     struct api_answer answer = read_results(root, id);
     cJSON_Delete(root);

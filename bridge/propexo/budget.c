@@ -92,7 +92,7 @@ void budget_learn(struct budget *budget, int64_t limit, int64_t remaining, int i
 
 void budget_limited(struct budget *budget, int64_t retry_after_s, int64_t now_ms)
 {
-    int64_t wait = retry_after_s * 1000;
+    int64_t wait = retry_after_s < 1 ? 1000 : retry_after_s * 1000; /* 0 would be a tight loop */
     bool known = now_ms < budget->blocked_ms; /* it was under way when another was refused */
     if (now_ms - budget->blocked_ms > MINUTE_MS)
         budget->limited = 0;

@@ -4,6 +4,7 @@
 
 #include "bridge/base/attributes.h"
 #include "bridge/base/utf8.h"
+#include "bridge/propexo/brackets.h"
 
 /* The members that routing reads. One of them twice in one object could be read in two ways. */
 static const char *const routing_keys[] = {
@@ -124,29 +125,11 @@ static struct webhook route(struct webhook webhook)
     return webhook;
 }
 
-/* True when brackets outside strings nest deeper than the parser follows: such text may be JSON all
- * the same, and what is signed and may be JSON is kept, not refused. */
+/* True when it nests deeper than the parser follows: such text may be JSON all the same, and what
+ * is signed and may be JSON is kept, not refused. */
 static bool too_deep(const char *body, size_t length)
 {
-    size_t depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < length; i++) {
-        char c = body[i];
-        if (in_string) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > CJSON_NESTING_LIMIT)
-                return true;
-        } else if ((c == '}' || c == ']') && depth > 0) {
-            depth--;
-        }
-    }
-    return false;
+    return brackets_scan(body, length).deepest > CJSON_NESTING_LIMIT;
 }
 
 /* Only RFC 8259's white space may follow the value. */

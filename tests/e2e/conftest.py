@@ -1,6 +1,5 @@
 """Fixtures: servers that all tests share, and programs that end with their test. See README.md."""
 
-import functools
 import re
 import sys
 import uuid
@@ -185,16 +184,10 @@ def bridge(request, programs, prefix):
 
 
 @pytest.fixture
-def snapshots_of(prefix):
-    """snapshots_of(kafka, "units", registry=...) reads this test's snapshots of a model in topic order."""
+def snapshots(kafka, prefix):
+    """snapshots("units", registry=...) reads this test's snapshots of a model in topic order."""
 
-    def read(kafka, model, registry=None, isolation="read_committed"):
+    def read(model, registry=None, isolation="read_committed"):
         return snapshot_reader.read(kafka, prefix, model, registry, isolation)
 
     return read
-
-
-@pytest.fixture
-def snapshots(kafka, snapshots_of):
-    """snapshots("units", registry=...): the same from the shared Kafka."""
-    return functools.partial(snapshots_of, kafka)

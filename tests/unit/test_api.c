@@ -146,6 +146,7 @@ static void test_bodies(void **state)
         {"{\"results\":{\"id\":null}}", API_WRONG_RECORD},
         {"{\"results\":{\"id\":1}}", API_WRONG_RECORD},
         {"{\"results\":{\"id\":[\"r\"]}}", API_WRONG_RECORD},
+        {"{\"results\":{\"id\":\"r\",\"name\":\"\\ud83d\"}}", API_WRONG_RECORD},
         {"", API_OUTAGE},
         {"<html>gateway</html>", API_OUTAGE},
         {"[]", API_OUTAGE},

@@ -214,6 +214,46 @@ static void test_json_text(void **state)
     encoder_free(encoder);
 }
 
+/* Bit by bit, and in the JSON output with no more digits than that takes. */
+static void test_doubles_are_exact(void **state)
+{
+    static const struct {
+        double number;
+        const char *text;
+    } DOUBLES[] = {
+        {0.1, "0.1"},
+        {0.30000000000000004, "0.30000000000000004"},
+        {1.0 / 3, "0.3333333333333333"},
+        {-12345.67, "-12345.67"},
+        {9007199254740993.0, "9007199254740992"},
+        {1e22, "1e+22"},
+        {1.7976931348623157e308, "1.7976931348623157e+308"},
+        {5e-324, "4.94065645841247e-324"},
+        {-0.0, "-0"},
+    };
+    (void)state;
+    struct encoder *encoder = new_encoder();
+    for (size_t i = 0; i < ARRAY_LENGTH(DOUBLES); i++) {
+        const void *bytes;
+        size_t length;
+        struct encoding info;
+        struct error error;
+        char member[64];
+        cJSON *record = cJSON_Parse("{\"id\":\"a\"}");
+        cJSON_AddNumberToObject(record, "real", DOUBLES[i].number);
+        snprintf(member, sizeof member, "\"real\":%s,", DOUBLES[i].text);
+        assert_true(encoder_json(encoder, record, 1000, &bytes, &length, &info, &error));
+        assert_non_null(strstr(bytes, member));
+        assert_true(encoder_avro(encoder, record, CHECK_ID, 1000, &bytes, &length, &info, &error));
+        cJSON *found = decode(&SCHEMA, bytes, length);
+        assert_memory_equal(&member_of(found, "real")->valuedouble, &DOUBLES[i].number,
+                            sizeof(double));
+        cJSON_Delete(found);
+        cJSON_Delete(record);
+    }
+    encoder_free(encoder);
+}
+
 /* The Avro output to the byte, worked out by hand from the Avro 1.11 specification. */
 static void test_avro_bytes(void **state)
 {
@@ -448,7 +488,8 @@ int main(void)
         cmocka_unit_test(test_rules),         cmocka_unit_test(test_json_text),
         cmocka_unit_test(test_avro_bytes),    cmocka_unit_test(test_refused),
         cmocka_unit_test(test_nesting),       cmocka_unit_test(test_maximum),
-        cmocka_unit_test(test_many_unmapped), cmocka_unit_test(test_bad_schemas),
+        cmocka_unit_test(test_many_unmapped), cmocka_unit_test(test_doubles_are_exact),
+        cmocka_unit_test(test_bad_schemas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

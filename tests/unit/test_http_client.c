@@ -350,6 +350,9 @@ static void test_rate_headers(void **state)
     assert_int_equal(seen->answer.limit, 150);
     assert_int_equal(seen->answer.remaining, 0);
     assert_int_equal(seen->answer.retry_after_s, 17);
+    get(client, url_of(servers->main, "/closed"), seen); /* no header at all */
+    assert_int_equal(seen->answer.limit, -1);
+    assert_int_equal(seen->answer.retry_after_s, -1);
     get(client, url_of(servers->main, "/missing"), seen);
     assert_int_equal(seen->answer.limit, -1);
     assert_int_equal(seen->answer.remaining, -1);
