@@ -50,8 +50,11 @@ static void free_fetch(struct fetch *fetch)
 
 void engine_forget_fetches(struct engine *engine)
 {
-    while (engine->fetches != NULL)
-        free_fetch(engine->fetches);
+    while (engine->fetches != NULL) {
+        struct fetch *next = engine->fetches->next;
+        free(engine->fetches);
+        engine->fetches = next;
+    }
 }
 
 /* The record's events went into an item: the entry ends, or waits again for the events that came
