@@ -11,7 +11,7 @@ VERSION := 0.1.0
 
 PACKAGES  := librdkafka-dev libmicrohttpd-dev libcurl4-openssl-dev libavro-dev libcjson-dev libinih-dev \
              libssl-dev libcmocka-dev gcc clang clang-format clang-tidy make pkg-config kcat maven \
-             openjdk-17-jdk-headless python3 python3-venv ca-certificates
+             openjdk-17-jdk-headless zlib1g-dev util-linux python3 python3-venv ca-certificates
 LIBRARIES := rdkafka libmicrohttpd libcurl avro-c libcjson inih libcrypto
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
@@ -30,6 +30,9 @@ export BRIDGE_BUILD  := $(abspath $(BUILD))
 
 SOURCES   := $(wildcard bridge/*/*.c)
 OBJECTS   := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/gen/schemas.o
+ifeq ($(SANITIZER),thread)
+OBJECTS   += $(BUILD)/tests/sanitizers/c11_threads.o
+endif
 SIMULATOR := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/simulator/*.c))
 UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 C_FILES   := $(wildcard bridge/*.[ch] bridge/*/*.[ch] tests/unit/*.[ch] tests/simulator/*.[ch])

@@ -21,6 +21,8 @@ SANITIZER = os.environ.get("SANITIZER", "")
 BUILD = TOP / "build" / SANITIZER
 RESULTS = TOP / "build" / "e2e-results.xml"
 STAMPS = ["build/venv/.stamp", "build/e2e/kafka/.stamp", "build/e2e/registry/.stamp"]
+# ThreadSanitizer needs its own places in memory, which address space randomisation may give to others.
+WRAPPER = ["setarch", "-R"] if SANITIZER == "thread" else []
 JOBS = f"-j{os.cpu_count()}"
 
 
@@ -54,7 +56,7 @@ def unit_program(name):
     results = BUILD / f"{name}.xml"
     results.unlink(missing_ok=True)
     environment = os.environ | {"CMOCKA_MESSAGE_OUTPUT": "XML", "CMOCKA_XML_FILE": str(results)}
-    process = subprocess.run([BUILD / name], cwd=TOP, env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.run([*WRAPPER, BUILD / name], cwd=TOP, env=environment, stderr=subprocess.PIPE, text=True)
     passed, failed, skipped = count(list(xml.parse(results).iter("testcase"))) if results.exists() else (0, 0, 0)
     if process.returncode != 0 and failed == 0:
         failed = 1
@@ -78,7 +80,8 @@ def end_to_end(arguments):
     command = [TOP / "build/venv/bin/pytest", "-q", "tests/e2e", f"--junitxml={RESULTS}", *arguments]
     if SANITIZER:
         command += ["-m", "sanitizer"]
-    process = subprocess.run(command, cwd=TOP, env=os.environ | {"BRIDGE_BUILD": str(BUILD)})
+    environment = os.environ | {"BRIDGE_BUILD": str(BUILD), "BRIDGE_WRAPPER": " ".join(WRAPPER)}
+    process = subprocess.run(command, cwd=TOP, env=environment)
     passed, failed, skipped = count(list(xml.parse(RESULTS).iter("testcase"))) if RESULTS.exists() else (0, 0, 0)
     if process.returncode != 0 and failed == 0:
         failed = 1
