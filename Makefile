@@ -21,13 +21,6 @@ FLAGS     = -std=gnu17 -pthread -I. -D_GNU_SOURCE -DBRIDGE_VERSION='"$(VERSION)"
             $(shell pkg-config --cflags $(LIBRARIES))
 LIBS      = -pthread $(if $(SANITIZER),-fsanitize=$(SANITIZER)) $(LDFLAGS) $(shell pkg-config --libs $(LIBRARIES))
 
-# A library's own doings are not ours to mend: each line of these files says which and why.
-export ASAN_OPTIONS  := detect_leaks=1:strict_string_checks=1
-export LSAN_OPTIONS  := suppressions=$(CURDIR)/tests/sanitizers/leak.supp:print_suppressions=0
-export UBSAN_OPTIONS := print_stacktrace=1
-export TSAN_OPTIONS  := suppressions=$(CURDIR)/tests/sanitizers/thread.supp:second_deadlock_stack=1
-export BRIDGE_BUILD  := $(abspath $(BUILD))
-
 SOURCES   := $(wildcard bridge/*/*.c)
 OBJECTS   := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/gen/schemas.o
 ifeq ($(SANITIZER),thread)

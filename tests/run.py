@@ -23,6 +23,14 @@ RESULTS = TOP / "build" / "e2e-results.xml"
 STAMPS = ["build/venv/.stamp", "build/e2e/kafka/.stamp", "build/e2e/registry/.stamp"]
 # ThreadSanitizer needs its own places in memory, which address space randomisation may give to others.
 WRAPPER = ["setarch", "-R"] if SANITIZER == "thread" else []
+# A library's own doings are not ours to mend: the suppression files say which and why.
+SUPPRESSIONS = TOP / "tests/sanitizers"
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1",
+    "LSAN_OPTIONS": f"suppressions={SUPPRESSIONS}/leak.supp:print_suppressions=0",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "TSAN_OPTIONS": f"suppressions={SUPPRESSIONS}/thread.supp:second_deadlock_stack=1",
+}
 JOBS = f"-j{os.cpu_count()}"
 
 
@@ -90,6 +98,7 @@ def end_to_end(arguments):
 
 def main(arguments):
     what = arguments[0] if arguments else "all"
+    os.environ.update(SANITIZER_OPTIONS)
     results = []
     if what == "all":
         results += checks()
