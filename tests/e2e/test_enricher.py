@@ -1,6 +1,7 @@
 """What the enricher makes of deletions, orphans, stale answers, faults and a small budget."""
 
 import json
+from urllib.parse import quote
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_a_deleted_record_becomes_a_tombstone(propexo, running, snapshots, consu
     sim.wait_changes_done()
     consumed()
     gone = next(iter(latest(snapshots("units"))))
-    control(sim, f"delete?model=units&id={gone}")
+    control(sim, f"delete?model=units&id={quote(gone, safe='')}")
     wait_until(lambda: snapshots("units")[-1].record is None or gone not in latest(snapshots("units")), 30, "it to go")
     (tombstone,) = (s for s in snapshots("units") if s.record is None)
     assert tombstone.key == gone and tombstone.headers["record_id"] == gone
