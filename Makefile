@@ -59,7 +59,7 @@ $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
 
 $(BUILD)/gen/schemas.c: schemas/embed.py $(wildcard schemas/*.avsc)
 	@mkdir -p $(@D)
-	python3 schemas/embed.py $@ $(filter %.avsc,$^)
+	@python3 schemas/embed.py $@ $(filter %.avsc,$^)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 include tests/e2e/setup.mk
