@@ -28,7 +28,7 @@ OBJECTS   += $(BUILD)/tests/sanitizers/c11_threads.o
 endif
 SIMULATOR := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/simulator/*.c))
 UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
-C_FILES   := $(wildcard bridge/*.[ch] bridge/*/*.[ch] tests/unit/*.[ch] tests/simulator/*.[ch])
+C_FILES   := $(wildcard bridge/*.[ch] bridge/*/*.[ch] tests/unit/*.[ch] tests/simulator/*.[ch] tests/sanitizers/*.c)
 
 .PHONY: deps all demo test test-unit test-e2e lint format schemas install clean help
 .DEFAULT_GOAL := all

@@ -34,6 +34,11 @@ void batch_free(struct batch *batch)
     free(batch);
 }
 
+bool item_is_by_event(const struct item *item)
+{
+    return item->kind == ITEM_FORWARD || item->kind == ITEM_DEAD_LETTER;
+}
+
 struct item *batch_add(struct batch *batch)
 {
     if (batch->count == batch->capacity) {

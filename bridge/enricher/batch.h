@@ -7,6 +7,7 @@
 
 #include <cjson/cJSON.h>
 #include <librdkafka/rdkafka.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,6 +60,10 @@ struct batch {
 
 struct batch *batch_new(void) MUST_CHECK;
 void batch_free(struct batch *batch); /* NULL is allowed */
+
+/* True for items that produce their events again, one message each, instead of one for the record.
+ */
+bool item_is_by_event(const struct item *item);
 
 /* A new zeroed item at the end; the pointer lives until the next call. */
 struct item *batch_add(struct batch *batch) MUST_CHECK;

@@ -80,7 +80,7 @@ void engine_settle(struct engine *engine, struct item *item, struct claim *claim
         offsets_done(engine->offsets, item->claim.refs[i].slot, item->claim.refs[i].offset);
     engine->open->bytes += item->record_bytes;
     engine->uncommitted_bytes += item->record_bytes;
-    if (item->kind == ITEM_FORWARD || item->kind == ITEM_DEAD_LETTER)
+    if (item_is_by_event(item))
         engine->open->events += item->claim.count;
 }
 

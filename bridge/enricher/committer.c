@@ -113,11 +113,6 @@ static bool prepare_schemas(struct committer *committer, const struct batch *bat
     return true;
 }
 
-static bool is_by_event(const struct item *item)
-{
-    return item->kind == ITEM_FORWARD || item->kind == ITEM_DEAD_LETTER;
-}
-
 /* An event whose bytes are wanted, and where they go. */
 struct want {
     struct event_ref ref;
@@ -140,7 +135,7 @@ static size_t list_wants(struct batch *batch, struct want **wants)
     *wants = NULL;
     for (size_t i = 0; i < batch->count; i++) {
         struct item *item = &batch->items[i];
-        if (!is_by_event(item) || item->originals != NULL)
+        if (!item_is_by_event(item) || item->originals != NULL)
             continue;
         item->originals = memory_new(item->claim.count, sizeof(rd_kafka_message_t *));
         for (size_t r = 0; r < item->claim.count; r++) {
@@ -258,10 +253,10 @@ static enum transaction_outcome run(struct committer *committer, struct batch *b
 {
     enum transaction_outcome outcome = transaction_begin(committer->producer, error);
     for (size_t i = 0; i < batch->count && outcome == TRANSACTION_DONE; i++) {
-        bool by_event = is_by_event(&batch->items[i]);
+        bool by_event = item_is_by_event(&batch->items[i]);
         outcome = by_event ? add_events(committer, batch, i, error)
                            : add_snapshot(committer, batch, i, error);
-        *mended |= !by_event && is_by_event(&batch->items[i]);
+        *mended |= !by_event && item_is_by_event(&batch->items[i]);
     }
     return outcome == TRANSACTION_DONE ? commit(committer, batch, error) : outcome;
 }

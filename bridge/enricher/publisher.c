@@ -64,7 +64,7 @@ static void count(const struct batch *batch)
     metrics_add(METRIC_TRANSACTIONS_COMMITTED, 1);
     for (size_t i = 0; i < batch->count; i++) {
         const struct item *item = &batch->items[i];
-        bool by_event = item->kind == ITEM_FORWARD || item->kind == ITEM_DEAD_LETTER;
+        bool by_event = item_is_by_event(item);
         metrics_add(metrics[item->kind], by_event ? (int64_t)item->claim.count : 1);
         if (item->kind == ITEM_DEAD_LETTER)
             log_warn("dead_letter", LOG_TEXT("code", item->code),

@@ -11,9 +11,6 @@ struct setting {
     const char *value;
 };
 
-/* Room for headers and key beside the value in one message. */
-#define MESSAGE_OVERHEAD (64 << 10)
-
 static const struct setting for_all[] = {
     {"client.id", "propexo-bridge"},
     {"socket.keepalive.enable", "true"},
@@ -111,7 +108,7 @@ static bool set_sizes(rd_kafka_conf_t *settings, const struct config *config, en
                       struct error *error)
 {
     char value[32];
-    int64_t message = config->topics.max_message + MESSAGE_OVERHEAD;
+    int64_t message = config->topics.max_message + KAFKA_MESSAGE_OVERHEAD;
     (void)snprintf(value, sizeof value, "%" PRId64, message);
     if (!set(settings, "message.max.bytes", value, "topics.max_message", error))
         return false;

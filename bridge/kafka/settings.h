@@ -27,6 +27,9 @@ struct kafka_context {
     const char *bootstrap;
 };
 
+/* Room for headers and key beside the value in one message, in bytes. */
+#define KAFKA_MESSAGE_OVERHEAD (64 << 10)
+
 /* A transaction left open by a process that stopped holds read_committed readers this long. */
 #define KAFKA_TRANSACTION_TIMEOUT_MS 15000
 

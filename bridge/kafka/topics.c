@@ -11,7 +11,6 @@
 #include "bridge/kafka/topic_admin.h"
 
 #define DAY_MS            INT64_C(86400000)
-#define MESSAGE_OVERHEAD  (64 << 10)
 #define VISIBLE_WITHIN_MS 15000
 
 static char *name_of(const struct config *config, const char *kind, const char *model)
@@ -71,7 +70,7 @@ static struct topic_plan plan_of(const struct config *config, const char *name)
     struct topic_plan plan = {.name = name,
                               .partitions = (int)config->topics.partitions,
                               .replication = (int)config->topics.replication};
-    add_policy(&plan, "max.message.bytes", config->topics.max_message + MESSAGE_OVERHEAD);
+    add_policy(&plan, "max.message.bytes", config->topics.max_message + KAFKA_MESSAGE_OVERHEAD);
     return plan;
 }
 

@@ -40,12 +40,12 @@ enum transaction_outcome {
     TRANSACTION_ABORTED, /* nothing of it is visible; the same batch may be tried again */
     TRANSACTION_REFUSED, /* the same, because of one message: transaction_culprit says which */
     TRANSACTION_ENDED,   /* nothing of it is visible: the coordinator ended it, it timed out or
-                            another   producer has our transactional.id. Replace the producer; the
-                            group   then   decides whether the batch is still ours */
+                            another producer has our transactional.id. Replace the producer; the
+                            group then decides whether the batch is still ours */
     TRANSACTION_FENCED,  /* nothing of it is visible, and the group says that the work is no longer
                             ours: drop it */
     TRANSACTION_BROKEN,  /* the producer must be replaced and the batch tried again; whether it
-                            became  visible is unknown, repeating it is harmless */
+                            became visible is unknown, repeating it is harmless */
     TRANSACTION_CANCELLED,
 };
 
