@@ -8,6 +8,7 @@
 #include "bridge/base/memory.h"
 #include "bridge/codec/registry.h"
 #include "bridge/http/client.h"
+#include "bridge/kafka/handle.h"
 #include "bridge/kafka/topics.h"
 #include "bridge/propexo/selection.h"
 
@@ -46,8 +47,7 @@ static int check_kafka(const struct config *config)
     rd_kafka_conf_t *settings = kafka_settings(&kafka, KAFKA_ADMIN, &error);
     rd_kafka_t *handle = settings == NULL ? NULL : kafka_open(RD_KAFKA_PRODUCER, settings, &error);
     bool ok = handle != NULL && kafka_ping(handle, PING_MS, &error) && check_topics(&kafka, &error);
-    if (handle != NULL)
-        rd_kafka_destroy(handle);
+    (void)kafka_close(handle, 0);
     return say("kafka", ok, kafka.bootstrap, &error);
 }
 

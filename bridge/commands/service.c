@@ -20,9 +20,10 @@
 #include "bridge/kafka/embedded.h"
 #include "bridge/receiver/receiver.h"
 
-/* Kubernetes kills after 30 s by default: the parts together end before that. */
+/* Kubernetes kills after 30 s by default: we leave before that, drained or not. */
 #define RECEIVER_DRAIN_MS 10000
-#define ENRICHER_DRAIN_MS 12000
+#define ENRICHER_DRAIN_MS 10000
+#define LEAVE_MS          25000
 #define KAFKA_RETRY_MS    1000
 
 struct service {
@@ -37,12 +38,14 @@ struct service {
     struct enricher *enricher;
     int signal_fd;
     int failure_fd;
-    int drained_fd;
+    int ended_fd;
     bool stopping; /* a signal came */
 };
 
-/* Waits for a signal or the descriptor `other` (-1: none); true when a signal came. */
-static bool wait_signal(struct service *service, int other, int timeout_ms)
+enum woke { WOKE_SIGNAL, WOKE_OTHER, WOKE_TIMEOUT };
+
+/* Waits for a signal or the descriptor `other` (-1: none). */
+static enum woke wait_signal(struct service *service, int other, int timeout_ms)
 {
     struct pollfd fds[] = {{.fd = service->signal_fd, .events = POLLIN},
                            {.fd = other, .events = POLLIN}};
@@ -50,10 +53,11 @@ static bool wait_signal(struct service *service, int other, int timeout_ms)
     while (poll(fds, ARRAY_LENGTH(fds), timeout_ms) < 0 && errno == EINTR)
         ;
     if ((fds[0].revents & POLLIN) == 0)
-        return false;
+        return fds[1].revents != 0 ? WOKE_OTHER : WOKE_TIMEOUT;
     ssize_t got = read(service->signal_fd, &info, sizeof info);
+    (void)got;
     service->stopping = true;
-    return got == (ssize_t)sizeof info;
+    return WOKE_SIGNAL;
 }
 
 static bool open_descriptors(struct service *service, struct error *error)
@@ -66,8 +70,8 @@ static bool open_descriptors(struct service *service, struct error *error)
     (void)signal(SIGPIPE, SIG_IGN);
     service->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
     service->failure_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    service->drained_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (service->signal_fd >= 0 && service->failure_fd >= 0 && service->drained_fd >= 0)
+    service->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (service->signal_fd >= 0 && service->failure_fd >= 0 && service->ended_fd >= 0)
         return true;
     return error_set(error, VERDICT_FATAL, "no file descriptor left");
 }
@@ -89,47 +93,41 @@ static bool start_kafka(struct service *service, struct error *error)
     return true;
 }
 
-/* Kafka may come up after us: that is waited for. Anything else a person must mend. */
-static bool prepare_topics(struct service *service, struct error *error)
+static bool start_topics(struct service *service, struct error *error)
 {
-    static struct log_gate gate;
-    int64_t suppressed = 0;
-    for (;;) {
-        if (topics_prepare(&service->kafka, service->embedded, service->topics, error))
-            return true;
-        if (error->verdict != VERDICT_RETRY)
-            return false;
-        if (log_gate_open(&gate, clock_ms(), 5000, &suppressed))
-            log_warn("waiting_for_kafka", LOG_TEXT("reason", error->message));
-        if (wait_signal(service, -1, KAFKA_RETRY_MS))
-            return false;
-    }
+    return topics_prepare(&service->kafka, service->embedded, service->topics, error);
 }
 
 static bool start_receiver(struct service *service, struct error *error)
 {
-    while ((service->parts & SERVICE_RECEIVER) != 0 && service->receiver == NULL) {
+    if ((service->parts & SERVICE_RECEIVER) != 0)
         service->receiver =
             receiver_new(&service->kafka, service->topics, service->selection, error);
-        if (service->receiver != NULL)
-            break;
-        if (error->verdict != VERDICT_RETRY || wait_signal(service, -1, KAFKA_RETRY_MS))
-            return false;
-        log_warn("waiting_for_kafka", LOG_TEXT("reason", error->message));
-    }
-    return true;
+    return (service->parts & SERVICE_RECEIVER) == 0 || service->receiver != NULL;
 }
 
 static bool start_enricher(struct service *service, struct error *error)
 {
-    while ((service->parts & SERVICE_ENRICHER) != 0 && service->enricher == NULL) {
+    if ((service->parts & SERVICE_ENRICHER) != 0)
         service->enricher = enricher_new(&service->kafka, service->topics, service->selection,
                                          service->failure_fd, error);
-        if (service->enricher != NULL)
-            break;
-        if (error->verdict != VERDICT_RETRY || wait_signal(service, -1, KAFKA_RETRY_MS))
+    return (service->parts & SERVICE_ENRICHER) == 0 || service->enricher != NULL;
+}
+
+/* Kafka may come up after us: that is waited for. Anything else a person must mend. */
+static bool start_part(struct service *service,
+                       bool (*start)(struct service *service, struct error *error),
+                       struct error *error)
+{
+    static struct log_gate gate;
+    int64_t suppressed = 0;
+    while (!start(service, error)) {
+        if (error->verdict != VERDICT_RETRY)
             return false;
-        log_warn("waiting_for_kafka", LOG_TEXT("reason", error->message));
+        if (log_gate_open(&gate, clock_ms(), 5000, &suppressed))
+            log_warn("waiting_for_kafka", LOG_TEXT("reason", error->message));
+        if (wait_signal(service, -1, KAFKA_RETRY_MS) == WOKE_SIGNAL)
+            return false;
     }
     return true;
 }
@@ -148,8 +146,8 @@ static bool start(struct service *service, struct error *error)
         return false;
     if ((service->parts & SERVICE_RECEIVER) != 0)
         health_set(HEALTH_RECEIVER, false, "Kafka has not answered yet");
-    if (!prepare_topics(service, error) || !start_receiver(service, error) ||
-        !start_enricher(service, error))
+    if (!start_part(service, start_topics, error) || !start_part(service, start_receiver, error) ||
+        !start_part(service, start_enricher, error))
         return false;
     log_info("ready",
              LOG_TEXT("receiver",
@@ -159,43 +157,57 @@ static bool start(struct service *service, struct error *error)
     return true;
 }
 
-static void *drain(void *context)
+/* In reverse order of the start; what the admin port tells stays to the last. */
+static void end_parts(struct service *service)
 {
-    struct service *service = context;
-    uint64_t one = 1;
     if (service->receiver != NULL)
         receiver_drain(service->receiver, RECEIVER_DRAIN_MS);
     if (service->enricher != NULL)
         enricher_drain(service->enricher, ENRICHER_DRAIN_MS);
-    ssize_t written = write(service->drained_fd, &one, sizeof one);
+    enricher_free(service->enricher);
+    receiver_free(service->receiver);
+    admin_free(service->admin);
+    embedded_stop(service->embedded);
+}
+
+static void *end(void *context)
+{
+    struct service *service = context;
+    uint64_t one = 1;
+    end_parts(service);
+    ssize_t written = write(service->ended_fd, &one, sizeof one);
     (void)written;
     return NULL;
 }
 
-/* Drains on a thread of its own, so that a second signal is still heard. */
-static void drain_or_leave(struct service *service)
+/* Drains and ends on a thread of its own, so that a second signal is still heard, and a library
+ * that does not return holds nothing up. What was not committed is taken in again after a start. */
+static void end_or_leave(struct service *service)
 {
     pthread_t thread;
-    health_drain();
-    log_info("draining");
-    if (pthread_create(&thread, NULL, drain, service) != 0)
+    if (service->ended_fd < 0 || pthread_create(&thread, NULL, end, service) != 0) {
+        end_parts(service);
         return;
-    if (wait_signal(service, service->drained_fd, -1)) {
-        log_warn("left_at_once");
-        _exit(EX_TEMPFAIL);
     }
-    (void)pthread_join(thread, NULL);
+    switch (wait_signal(service, service->ended_fd, LEAVE_MS)) {
+    case WOKE_OTHER:
+        (void)pthread_join(thread, NULL);
+        return;
+    case WOKE_SIGNAL:
+        log_warn("left_at_once");
+        break;
+    case WOKE_TIMEOUT:
+        log_warn("left_undrained", LOG_NUMBER("after_ms", LEAVE_MS));
+        break;
+    }
+    _exit(EX_TEMPFAIL);
 }
 
-static void free_all(struct service *service)
+static void free_rest(struct service *service)
 {
-    receiver_free(service->receiver);
-    enricher_free(service->enricher);
-    admin_free(service->admin);
-    embedded_stop(service->embedded);
     topics_free(service->topics);
     selection_free(service->selection);
-    const int fds[] = {service->signal_fd, service->failure_fd, service->drained_fd};
+    const int fds[] = {service->signal_fd, service->failure_fd, service->ended_fd};
     for (size_t i = 0; i < ARRAY_LENGTH(fds); i++) {
         if (fds[i] >= 0)
             (void)close(fds[i]);
@@ -205,19 +217,21 @@ static void free_all(struct service *service)
 int command_service(const struct config *config, unsigned parts)
 {
     struct service service = {
-        .config = config, .parts = parts, .signal_fd = -1, .failure_fd = -1, .drained_fd = -1};
+        .config = config, .parts = parts, .signal_fd = -1, .failure_fd = -1, .ended_fd = -1};
     struct error error = {0};
     int code = EX_OK;
     if (start(&service, &error)) {
         (void)wait_signal(&service, service.failure_fd, -1);
         if (service.enricher != NULL && enricher_failed(service.enricher, &error))
             code = error_exit_code(&error);
-        drain_or_leave(&service);
+        health_drain();
+        log_info("draining");
     } else if (!service.stopping) {
         log_error("start_failed", LOG_TEXT("reason", error.message));
         code = error_exit_code(&error);
     }
-    free_all(&service);
+    end_or_leave(&service);
+    free_rest(&service);
     log_info("stopped", LOG_NUMBER("code", code));
     return code;
 }

@@ -10,6 +10,7 @@
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/table.h"
+#include "bridge/kafka/handle.h"
 
 #define COMMITTED_MS 10000
 
@@ -329,10 +330,9 @@ void consumer_free(struct consumer *consumer, int timeout_ms)
         rd_kafka_queue_io_event_enable(consumer->queue, -1, NULL, 0);
         rd_kafka_queue_destroy(consumer->queue);
     }
-    if (consumer->handle != NULL && closed)
-        rd_kafka_destroy_flags(consumer->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    else if (consumer->handle != NULL)
+    if (!closed)
         log_warn("consumer_close_timeout"); /* its threads end with the process */
+    closed = closed && kafka_close(consumer->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     for (int i = 0; i < 2; i++) {
         if (consumer->wake[i] >= 0 && closed)
             (void)close(consumer->wake[i]);

@@ -7,6 +7,7 @@
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
+#include "bridge/kafka/handle.h"
 
 #define WARM_UP_MS       10000
 #define REBUILD_PAUSE_MS 500
@@ -57,7 +58,7 @@ static rd_kafka_t *open_handle(struct producer *producer, struct error *error)
     rd_kafka_conf_set_opaque(settings, producer);
     rd_kafka_t *handle = kafka_open(RD_KAFKA_PRODUCER, settings, error);
     if (handle != NULL && !warm_up(producer, handle, error)) {
-        rd_kafka_destroy(handle);
+        (void)kafka_close(handle, 0);
         return NULL;
     }
     return handle;
@@ -78,7 +79,7 @@ static void close_handle(rd_kafka_t *handle)
     (void)rd_kafka_purge(handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     while (rd_kafka_outq_len(handle) > 0)
         (void)rd_kafka_poll(handle, 10);
-    rd_kafka_destroy(handle);
+    (void)kafka_close(handle, 0);
 }
 
 static void rebuild(struct producer *producer, const char *reason)
@@ -128,7 +129,7 @@ struct producer *producer_new(const struct kafka_context *kafka, const char *con
         goto failed;
     if (pthread_create(&producer->thread, NULL, serve, producer) != 0) {
         error_set(error, VERDICT_FATAL, "the producer's thread did not start");
-        rd_kafka_destroy(producer->handle);
+        (void)kafka_close(producer->handle, 0);
         goto failed;
     }
     return producer;

@@ -5,6 +5,7 @@
 
 #include "bridge/base/clock.h"
 #include "bridge/base/memory.h"
+#include "bridge/kafka/handle.h"
 
 #define ANSWER_MS 10000
 #define SKIP      1000 /* read on rather than fetch anew when the wanted offset is this near */
@@ -38,8 +39,7 @@ void reread_free(struct reread *reread)
     if (reread == NULL)
         return;
     stop(reread);
-    if (reread->handle != NULL)
-        rd_kafka_destroy(reread->handle);
+    (void)kafka_close(reread->handle, 0);
     free(reread);
 }
 

@@ -38,14 +38,4 @@ struct kafka_context {
 rd_kafka_conf_t *kafka_settings(const struct kafka_context *kafka, enum kafka_role role,
                                 struct error *error) MUST_CHECK;
 
-/* A handle made of settings, which are consumed in any case. NULL with `error`. */
-rd_kafka_t *kafka_open(rd_kafka_type_t type, rd_kafka_conf_t *settings,
-                       struct error *error) MUST_CHECK;
-
-/* Waits until a broker answers; false with VERDICT_RETRY when none does. */
-bool kafka_ping(rd_kafka_t *handle, int timeout_ms, struct error *error) MUST_CHECK;
-
-/* Fills `error` from librdkafka's error object and destroys it; returns false. */
-bool kafka_error(rd_kafka_error_t *from, struct error *error, const char *doing);
-
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bridge/base/memory.h"
+#include "bridge/kafka/handle.h"
 
 #define REQUEST_MS 10000
 
@@ -33,7 +34,7 @@ void topic_admin_close(struct topic_admin *admin)
     if (admin == NULL)
         return;
     rd_kafka_queue_destroy(admin->queue);
-    rd_kafka_destroy(admin->handle);
+    (void)kafka_close(admin->handle, 0);
     free(admin);
 }
 

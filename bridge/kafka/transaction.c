@@ -5,6 +5,7 @@
 #include "bridge/base/clock.h"
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
+#include "bridge/kafka/handle.h"
 
 #define STEP_MS  1000 /* how long one waiting call may take before `cancel` is looked at again */
 #define ABORT_MS 15000
@@ -147,11 +148,10 @@ void transaction_producer_free(struct transaction_producer *producer)
 {
     if (producer == NULL)
         return;
-    if (producer->handle != NULL) {
+    if (producer->handle != NULL)
         (void)rd_kafka_purge(producer->handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-        rd_kafka_destroy(producer->handle);
-    }
-    free(producer);
+    if (kafka_close(producer->handle, 0))
+        free(producer);
 }
 
 enum transaction_outcome transaction_begin(struct transaction_producer *producer,

@@ -108,7 +108,8 @@ class Programs:
 
 
 @pytest.fixture
-def programs(tmp_path):
+def programs(tmp_path, prefix):
+    """They end before `prefix` deletes their topics."""
     group = Programs(tmp_path)
     try:
         yield group

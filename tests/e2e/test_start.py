@@ -1,6 +1,5 @@
-"""Start, the embedded broker, topics, configuration errors, `check`, draining."""
+"""Start, the embedded broker, topics, configuration errors, `check`."""
 
-import signal
 import time
 
 import pytest
@@ -114,28 +113,3 @@ def test_two_instances_of_one_name(simulator, bridge, prefix):
     bridge("enrich", config, simulator=sim).wait_event("assigned", 30)
     assert first.wait(60) == 78
     assert "bridge.instance" in first.log()
-
-
-def test_a_second_signal_leaves_at_once(bridge, own_kafka):
-    own_kafka.start()
-    program = bridge("receive", {"kafka.bootstrap.servers": own_kafka.bootstrap}, exit_code=75)
-    own_kafka.freeze()
-    import threading
-
-    waiting = threading.Thread(target=lambda: _ignore(lambda: program.post({}, secret=SECRET)))
-    waiting.start()
-    wait_until(lambda: program.metrics().sum("bridge_webhooks_waiting") == 1, 10, "a waiting request")
-    program.signal(signal.SIGTERM)
-    program.wait_event("draining", 5)
-    time.sleep(0.2)
-    assert program.running
-    program.signal(signal.SIGTERM)
-    assert program.wait(5) == 75
-    waiting.join()
-
-
-def _ignore(call):
-    try:
-        call()
-    except OSError:
-        pass

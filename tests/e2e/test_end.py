@@ -1,0 +1,61 @@
+"""The end: the first signal drains, a second leaves at once, and nothing that hangs can hold it up."""
+
+import signal
+import threading
+import time
+
+from harness.simulator import SECRET
+from harness.wait import wait_until
+
+MODELS = ["residents", "leases", "units"]
+LEAVE_SECONDS = 25
+
+
+def test_deleted_topics_do_not_hold_up_the_end(simulator, bridge, kafka, prefix):
+    propexo = simulator(records=100, integrations=3, models=MODELS, limit_per_minute=0)
+    running = bridge("run", {"bridge.models": MODELS}, simulator=propexo)
+    propexo.begin(running.receiver_url(), rate=1000, changes=300)
+    propexo.wait_changes_done()
+    kafka.wait_consumed(prefix, f"{prefix}.events.")
+    kafka.delete_topics(*kafka.topics(prefix))
+    wait_until(lambda: "partition count changed from 6 to 0" in running.log(), 20, "the client's notice of it")
+    time.sleep(1)
+    assert running.stop(LEAVE_SECONDS) == 0
+    assert running.events("stopped", code=0)
+
+
+def test_a_frozen_kafka_does_not_hold_up_the_end(simulator, bridge, own_kafka):
+    own_kafka.start()
+    propexo = simulator(records=1000, integrations=3, models=MODELS, limit_per_minute=0)
+    config = {"bridge.models": MODELS, "kafka.bootstrap.servers": own_kafka.bootstrap, "enricher.commit_interval_ms": 10}
+    running = bridge("run", config, simulator=propexo, exit_code=75)
+    running.wait_event("assigned", 20)
+    propexo.begin(running.receiver_url(), rate=1000, changes=20_000)
+    wait_until(lambda: running.metrics().sum("bridge_snapshots_total") > 500, 30, "snapshots")
+    own_kafka.freeze()
+    time.sleep(1)
+    assert running.stop(LEAVE_SECONDS + 3) == 75
+    assert running.events("left_undrained")
+
+
+def test_a_second_signal_leaves_at_once(bridge, own_kafka):
+    own_kafka.start()
+    program = bridge("receive", {"kafka.bootstrap.servers": own_kafka.bootstrap}, exit_code=75)
+    own_kafka.freeze()
+    waiting = threading.Thread(target=lambda: _ignore(lambda: program.post({}, secret=SECRET)))
+    waiting.start()
+    wait_until(lambda: program.metrics().sum("bridge_webhooks_waiting") == 1, 10, "a waiting request")
+    program.signal(signal.SIGTERM)
+    program.wait_event("draining", 5)
+    time.sleep(0.2)
+    assert program.running
+    program.signal(signal.SIGTERM)
+    assert program.wait(5) == 75
+    waiting.join()
+
+
+def _ignore(call):
+    try:
+        call()
+    except OSError:
+        pass
