@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from harness.simulator import SECRET
 from harness.wait import wait_until
 
 
