@@ -2,6 +2,7 @@
  * The command line: which subcommand, which configuration. Exit codes are those of sysexits.h, and
  * 1 where a check found a difference.
  */
+#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +170,8 @@ int main(int argc, char **argv)
 {
     const char *name = argc < 2 ? "" : argv[1];
     struct arguments arguments = {0};
+    cJSON_Hooks hooks = {.malloc_fn = memory_bytes, .free_fn = free};
+    cJSON_InitHooks(&hooks);
     if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) {
         (void)puts("propexo-bridge " BRIDGE_VERSION);
         return EX_OK;

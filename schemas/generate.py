@@ -3,6 +3,9 @@
 
 With --check it writes nothing and exits with 1 when a file on disk is not what it would write.
 
+Models that no endpoint reads and no other model holds are assembled from webhooks; they share one
+schema, schemas/assembled.avsc.
+
 The rules (bridge/README.md says why): every field is nullable with default null except `id`;
 created_at, updated_at and last_seen are timestamp-millis; integers are long, numbers double; a
 free-form object is a string of JSON text, marked with the attribute "propexo.json"; lists hold
@@ -27,6 +30,23 @@ UNMAPPED = {
     "doc": "What the API sent and this schema does not know, or knows with another type: "
            "name (or path, such as pets[0].colour) to JSON text.",
 }
+ASSEMBLED = {
+    "type": "record", "name": "Assembled", "namespace": NAMESPACE,
+    "doc": "A record of a model that no endpoint reads, put together from what webhooks told of it.",
+    "fields": [
+        {"name": "id", "type": "string", "doc": "Propexo's identifier."},
+        *({"name": name, "type": ["null", "string"], "default": None} for name in
+          ("integration_id", "property_id", "x_id")),
+        *({"name": name, "type": ["null", TIMESTAMP], "default": None} for name in
+          ("created_at", "updated_at", "last_seen")),
+        {"name": "completeness", "type": ["null", "string"], "default": None,
+         "doc": "Always assembled: fields that no webhook told of are missing."},
+        {"name": "fields_seen", "type": ["null", {"type": "array", "items": "string"}], "default": None,
+         "doc": "The names of all fields that a webhook told of."},
+        {"name": "fields", "type": {"type": "map", "values": "string"}, "default": {},
+         "doc": "All other fields that a webhook told of: name to JSON text."},
+    ],
+}
 JSON_DOC = "Free-form, as JSON text."
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -46,7 +66,7 @@ class Docs:
         self.common = source["field_docs"]
         self.children = {}
         for child, model in source["models"].items():
-            for parent, field in model.get("parents", []):
+            for parent, field, _ in model.get("parents", []):
                 self.children[parent, field] = child
 
     def find(self, model_name, model, path):
@@ -125,10 +145,10 @@ def c_text(text):
 def parents_of(name, models):
     """The initialisers of a child's struct model_parent rows."""
     rows = []
-    for parent, parent_field in models[name].get("parents", []):
+    for parent, parent_field, key in models[name].get("parents", []):
         if parent_field not in models.get(parent, {}).get("fields", {}):
             fail(f"{name}: its parent {parent} has no field {parent_field}")
-        rows.append(f"{{{list(models).index(parent)}, {c_text(parent_field)}}}")
+        rows.append(f"{{{list(models).index(parent)}, {c_text(parent_field)}, {c_text(key)}}}")
     return rows
 
 
@@ -171,6 +191,7 @@ def main():
     docs = Docs(source)
     wanted = {HERE / f"{name}.avsc": write_schema(schema(name, model, docs))
               for name, model in models.items() if model.get("list")}
+    wanted[HERE / "assembled.avsc"] = write_schema(ASSEMBLED)
     wanted[TABLE] = table(models)
     unwanted = set(HERE.glob("*.avsc")) - set(wanted)
     different = [path for path, text in wanted.items()

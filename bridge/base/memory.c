@@ -21,6 +21,11 @@ void *memory_new(size_t count, size_t size)
     return checked(calloc(count == 0 ? 1 : count, size));
 }
 
+void *memory_bytes(size_t size)
+{
+    return checked(malloc(size == 0 ? 1 : size));
+}
+
 void *memory_grow(void *old, size_t count, size_t size)
 {
     if (count == 0)

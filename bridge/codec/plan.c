@@ -68,7 +68,7 @@ static bool read_field(struct plan_field *field, const cJSON *json, int depth, s
     if (type_is(member(type, "type"), "array"))
         return read_array(field, type, depth, error);
     if (type_is(member(type, "type"), "map") && type_is(member(type, "values"), "string") &&
-        strcmp(field->name, "unmapped_fields") == 0 && json->next == NULL && depth == MAX_DEPTH) {
+        json->next == NULL && depth == MAX_DEPTH) {
         field->kind = PLAN_UNMAPPED;
         return true;
     }
@@ -124,7 +124,7 @@ struct plan *plan_new(const char *text, size_t length, struct error *error)
     struct plan *plan = plan_from(json, MAX_DEPTH, error);
     cJSON_Delete(json);
     if (plan != NULL && plan->fields[plan->count - 1].kind != PLAN_UNMAPPED) {
-        error_set(error, VERDICT_FATAL, "the last field is not unmapped_fields");
+        error_set(error, VERDICT_FATAL, "the last field is not a map of JSON texts");
         plan_free(plan);
         return NULL;
     }

@@ -23,7 +23,8 @@ enum plan_kind {
     PLAN_JSON,      /* string that holds JSON text: "propexo.json": true */
     PLAN_STRINGS,   /* array of string */
     PLAN_RECORDS,   /* array of record */
-    PLAN_UNMAPPED,  /* the map unmapped_fields; always the last field of the outer record */
+    PLAN_UNMAPPED,  /* the map of all that has no field of its own; always the last of the outer
+                       record */
 };
 
 struct plan_field {

@@ -27,7 +27,8 @@ static bool check_topics(const struct kafka_context *kafka, struct error *error)
     struct selection *selection = selection_new(kafka->config, error);
     if (selection == NULL)
         return false;
-    struct topics *topics = topics_new(kafka->config, selection->names, selection->count);
+    struct topics *topics = topics_new(kafka->config, selection->names, selection->has_snapshots,
+                                       selection->count, selection->has_assembled);
     bool ok = topics_compare(kafka, NULL, topics, false, &findings, NULL, error);
     if (ok && findings.missing > 0 && !kafka->config->topics.create)
         ok = error_set(error, VERDICT_CONFIGURATION,

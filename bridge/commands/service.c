@@ -138,7 +138,9 @@ static bool start(struct service *service, struct error *error)
     service->selection = selection_new(config, error);
     if (service->selection == NULL)
         return false;
-    service->topics = topics_new(config, service->selection->names, service->selection->count);
+    service->topics =
+        topics_new(config, service->selection->names, service->selection->has_snapshots,
+                   service->selection->count, service->selection->has_assembled);
     if (!open_descriptors(service, error))
         return false;
     service->admin = admin_new(config, error);

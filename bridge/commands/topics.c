@@ -28,7 +28,8 @@ int command_topics(const struct config *config, bool apply)
         code = error_exit_code(&error);
         goto failed;
     }
-    topics = topics_new(config, selection->names, selection->count);
+    topics = topics_new(config, selection->names, selection->has_snapshots, selection->count,
+                        selection->has_assembled);
     if (!topics_compare(&kafka, NULL, topics, apply, &findings, &report, &error)) {
         code = error_exit_code(&error);
         goto failed;

@@ -5,6 +5,7 @@
 
 #include "bridge/base/buffer.h"
 #include "bridge/base/memory.h"
+#include "bridge/codec/json_hash.h"
 
 #define LIST_MAXIMUM 8192
 
@@ -27,32 +28,6 @@ static const char *intern(struct change_names *names, const char *name)
     known = memory_text_n(name, length);
     (void)table_put(&names->names, known, length, known);
     return known;
-}
-
-static uint64_t mix(uint64_t hash, const void *bytes, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3u;
-    return hash;
-}
-
-/* Equal JSON values have equal hashes; object members count in any order. Never 0. The depth is
- * bounded by the parser's. */
-static uint64_t hash_value(const cJSON *value)
-{
-    uint64_t hash = 0xcbf29ce484222325u + (uint64_t)(value->type & 0xff);
-    if (cJSON_IsString(value))
-        hash = mix(hash, value->valuestring, strlen(value->valuestring));
-    else if (cJSON_IsNumber(value))
-        hash = mix(hash, &value->valuedouble, sizeof value->valuedouble);
-    for (const cJSON *item = value->child; item != NULL; item = item->next) {
-        uint64_t inner = hash_value(item);
-        if (item->string != NULL)
-            hash += mix(inner, item->string, strlen(item->string));
-        else
-            hash = mix(hash, &inner, sizeof inner);
-    }
-    return hash == 0 ? 1 : hash;
 }
 
 void changes_put(struct changes *changes, struct change change)
@@ -83,8 +58,8 @@ void changes_add(struct changes *changes, struct change_names *names, const cJSO
         if (field == NULL)
             continue;
         const cJSON *old = cJSON_GetObjectItemCaseSensitive(before, item->string);
-        uint64_t previous = old == NULL ? 0 : hash_value(old);
-        changes_put(changes, (struct change){field, previous == hash_value(item) ? 0 : previous});
+        uint64_t previous = old == NULL ? 0 : json_hash(old);
+        changes_put(changes, (struct change){field, previous == json_hash(item) ? 0 : previous});
     }
 }
 
@@ -95,7 +70,7 @@ bool changes_unconfirmed(const struct changes *changes, const cJSON *record)
         if (change->previous == 0)
             continue;
         const cJSON *value = cJSON_GetObjectItemCaseSensitive(record, change->field);
-        if (value != NULL && hash_value(value) == change->previous)
+        if (value != NULL && json_hash(value) == change->previous)
             return true;
     }
     return false;

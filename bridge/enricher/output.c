@@ -69,7 +69,7 @@ bool output_prepare(struct output *output, int place, struct error *error)
     if (model->encoder != NULL)
         return true;
     const char *name = output->selection->names[place];
-    const struct schema *schema = schema_find(name);
+    const struct schema *schema = model_schema(output->selection->models[place]);
     if (schema == NULL)
         return error_set(error, VERDICT_CONFIGURATION, "there is no schema for %s", name);
     if (output->registry != NULL && !ask_registry(output, place, schema, &model->schema_id, error))

@@ -19,7 +19,8 @@ static char *name_of(const struct config *config, const char *kind, const char *
                          model == NULL ? "" : model);
 }
 
-struct topics *topics_new(const struct config *config, const char *const *models, size_t count)
+struct topics *topics_new(const struct config *config, const char *const *models,
+                          const bool *has_snapshots, size_t count, bool assembled)
 {
     struct topics *topics = memory_new(1, sizeof *topics);
     topics->model_count = count;
@@ -27,10 +28,13 @@ struct topics *topics_new(const struct config *config, const char *const *models
     topics->snapshots = memory_new(count, sizeof *topics->snapshots);
     for (size_t i = 0; i < count; i++) {
         topics->events[i] = name_of(config, "events", models[i]);
-        topics->snapshots[i] = name_of(config, "snapshots", models[i]);
+        if (has_snapshots[i])
+            topics->snapshots[i] = name_of(config, "snapshots", models[i]);
     }
     topics->activity = name_of(config, "activity", NULL);
     topics->state = name_of(config, "state", NULL);
+    if (assembled)
+        topics->assembly = name_of(config, "assembly", NULL);
     topics->dead_letters = name_of(config, "dead-letters", NULL);
     return topics;
 }
@@ -47,6 +51,7 @@ void topics_free(struct topics *topics)
     free(topics->snapshots);
     free(topics->activity);
     free(topics->state);
+    free(topics->assembly);
     free(topics->dead_letters);
     free(topics);
 }
@@ -91,18 +96,22 @@ static struct topic_plan plan_compacted(const struct config *config, const char 
     return plan;
 }
 
-/* Caller frees. */
+/* Those that need one partition count come first: events, state, assembly. Caller frees. */
 static struct topic_plan *plan_all(const struct config *config, const struct topics *topics,
                                    size_t *count)
 {
-    struct topic_plan *plans = memory_new(2 * topics->model_count + 3, sizeof *plans);
+    struct topic_plan *plans = memory_new(2 * topics->model_count + 4, sizeof *plans);
     size_t n = 0;
     for (size_t i = 0; i < topics->model_count; i++)
         plans[n++] = plan_kept(config, topics->events[i], 7);
-    for (size_t i = 0; i < topics->model_count; i++)
-        plans[n++] = plan_compacted(config, topics->snapshots[i]);
-    plans[n++] = plan_kept(config, topics->activity, 30);
     plans[n++] = plan_compacted(config, topics->state);
+    if (topics->assembly != NULL)
+        plans[n++] = plan_compacted(config, topics->assembly);
+    for (size_t i = 0; i < topics->model_count; i++) {
+        if (topics->snapshots[i] != NULL)
+            plans[n++] = plan_compacted(config, topics->snapshots[i]);
+    }
+    plans[n++] = plan_kept(config, topics->activity, 30);
     plans[n++] = plan_kept(config, topics->dead_letters, 30);
     *count = n;
     return plans;
@@ -188,14 +197,17 @@ bool topics_compare(const struct kafka_context *kafka, struct embedded *embedded
     return ok;
 }
 
-/* One partition count for all events topics, or an error that names two that differ. */
+/* One partition count for all events topics and what belongs to them, or an error that names two
+ * that differ. */
 static bool check_counts(const struct topic_plan *plans, struct topics *topics, struct error *error)
 {
-    for (size_t i = 1; i < topics->model_count; i++) {
+    size_t count = topics->model_count + (topics->assembly != NULL ? 2 : 1);
+    for (size_t i = 1; i < count; i++) {
         if (plans[i].found_partitions != plans[0].found_partitions)
             return error_set(error, VERDICT_CONFIGURATION,
-                             "%s has %d partitions but %s has %d: all events topics need the same "
-                             "number, so that one instance owns every model of an integration",
+                             "%s has %d partitions but %s has %d: all events topics, and state and "
+                             "assembly, need the same number, so that one instance owns every "
+                             "model of an integration",
                              plans[0].name, plans[0].found_partitions, plans[i].name,
                              plans[i].found_partitions);
     }

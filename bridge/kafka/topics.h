@@ -19,15 +19,18 @@
 struct topics {
     size_t model_count;
     char **events;    /* <prefix>.events.<model> */
-    char **snapshots; /* <prefix>.snapshots.<model> */
+    char **snapshots; /* <prefix>.snapshots.<model>; NULL where the model has none */
     char *activity;
     char *state;
+    char *assembly; /* NULL when no model is assembled */
     char *dead_letters;
     int partitions; /* of every events topic, as found by topics_prepare; 0 before */
 };
 
+/* `has_snapshots` says of each model whether it has a snapshots topic, `assembled` whether the
+ * topic of what is put together from webhooks is needed. */
 struct topics *topics_new(const struct config *config, const char *const *models,
-                          size_t count) MUST_CHECK;
+                          const bool *has_snapshots, size_t count, bool assembled) MUST_CHECK;
 void topics_free(struct topics *topics);
 
 struct topics_findings {
@@ -47,9 +50,9 @@ bool topics_compare(const struct kafka_context *kafka, struct embedded *embedded
 
 /*
  * What every start does before anything subscribes or produces: creates when topics.create says so,
- * then demands that all topics exist and that all events topics have one partition count, which it
- * stores. Unequal counts are VERDICT_CONFIGURATION: an integration would not lie on one partition
- * number in all topics, and no instance could own all its models.
+ * then demands that all topics exist and that all events topics, state and assembly have one
+ * partition count, which it stores. Unequal counts are VERDICT_CONFIGURATION: an integration would
+ * not lie on one partition number in all topics, and no instance could own all its models.
  */
 bool topics_prepare(const struct kafka_context *kafka, struct embedded *embedded,
                     struct topics *topics, struct error *error) MUST_CHECK;

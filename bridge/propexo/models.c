@@ -24,6 +24,27 @@ int model_index(const struct model *model)
     return (int)(model - MODELS);
 }
 
+enum model_kind model_kind(const struct model *model)
+{
+    if (model->get_path != NULL)
+        return MODEL_BY_ID;
+    if (model->list_path != NULL)
+        return MODEL_BY_LIST;
+    return model->parent_count > 0 ? MODEL_CHILD : MODEL_ASSEMBLED;
+}
+
+bool model_has_snapshots(const struct model *model)
+{
+    return model_kind(model) != MODEL_CHILD;
+}
+
+const struct schema *model_schema(const struct model *model)
+{
+    if (!model_has_snapshots(model))
+        return NULL;
+    return schema_find(model_kind(model) == MODEL_ASSEMBLED ? SCHEMA_ASSEMBLED : model->name);
+}
+
 static int compare_name(const void *name, const void *model)
 {
     return strcmp(name, ((const struct model *)model)->name);

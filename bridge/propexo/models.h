@@ -8,10 +8,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "bridge/codec/schema.h"
+
 /* A model whose records show up inside the records of another one. */
 struct model_parent {
     int parent;        /* the parent's index */
     const char *field; /* the parent's field that holds them (records, or only their ids) */
+    const char *key;   /* the child's field that names the parent; NULL = no field does */
 };
 
 struct model {
@@ -30,6 +33,22 @@ struct model {
     const struct model_parent *parents;
     size_t parent_count;
 };
+
+/* How a change of a model becomes visible. */
+enum model_kind {
+    MODEL_BY_ID,     /* the record is fetched by its id */
+    MODEL_BY_LIST,   /* only the list has it: the newest page, then a scan */
+    MODEL_CHILD,     /* it shows up in its parents' records only: they are fetched */
+    MODEL_ASSEMBLED, /* only webhooks tell of it: the record is put together from them */
+};
+
+enum model_kind model_kind(const struct model *model);
+
+/* True when the model has snapshots of its own: all but children that no endpoint reads. */
+bool model_has_snapshots(const struct model *model);
+
+/* The schema of the model's snapshots; NULL when it has none. */
+const struct schema *model_schema(const struct model *model);
 
 /* A model's index runs from 0 to model_count() - 1, in the order of the names. It may change from
  * one release to the next: never store one. */

@@ -13,6 +13,8 @@ static void add(struct selection *selection, const struct model *model)
     selection->places[index] = (int)selection->count;
     selection->models[selection->count] = model;
     selection->names[selection->count] = model->name;
+    selection->has_snapshots[selection->count] = model_has_snapshots(model);
+    selection->has_assembled |= model_kind(model) == MODEL_ASSEMBLED;
     selection->count++;
 }
 
@@ -22,6 +24,7 @@ struct selection *selection_new(const struct config *config, struct error *error
     struct selection *selection = memory_new(1, sizeof *selection);
     selection->models = memory_new(all, sizeof(const struct model *));
     selection->names = memory_new(all, sizeof(const char *));
+    selection->has_snapshots = memory_new(all, sizeof(bool));
     selection->places = memory_new(all, sizeof(int));
     for (size_t i = 0; i < all; i++)
         selection->places[i] = -1;
@@ -49,6 +52,7 @@ void selection_free(struct selection *selection)
         return;
     free(selection->models);
     free(selection->names);
+    free(selection->has_snapshots);
     free(selection->places);
     free(selection);
 }

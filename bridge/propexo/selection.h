@@ -5,6 +5,7 @@
 #ifndef BRIDGE_PROPEXO_SELECTION_H
 #define BRIDGE_PROPEXO_SELECTION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "bridge/base/attributes.h"
@@ -16,7 +17,9 @@ struct selection {
     size_t count;
     const struct model **models;
     const char **names;
-    int *places; /* by the model's index in the catalogue; -1 = not selected */
+    bool *has_snapshots;
+    bool has_assembled; /* one of them is put together from webhooks */
+    int *places;        /* by the model's index in the catalogue; -1 = not selected */
 };
 
 /* NULL with VERDICT_CONFIGURATION naming a model that Propexo does not have. */

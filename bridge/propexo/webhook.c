@@ -88,7 +88,9 @@ static struct webhook read_event(struct webhook webhook, const cJSON *data, cons
     if (webhook.model == NULL)
         return not_understood(webhook, "unknown-model");
     const cJSON *diff = member(data, "diff");
+    const cJSON *payload = member(data, "payload");
     webhook.diff = cJSON_IsObject(diff) ? diff : NULL;
+    webhook.payload = cJSON_IsObject(payload) ? payload : NULL;
     webhook.class = WEBHOOK_EVENT;
     return webhook;
 }

@@ -32,6 +32,7 @@ struct webhook {
     const char *record_id;      /* WEBHOOK_EVENT only */
     const struct model *model;  /* WEBHOOK_EVENT only */
     const cJSON *diff;          /* {"new": ..., "previous": ...} or NULL */
+    const cJSON *payload;       /* the fields known so far, or NULL */
     cJSON *root;                /* owns every text above */
 };
 

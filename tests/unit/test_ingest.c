@@ -39,7 +39,9 @@ static struct bench *bench_new(bool with_secrets, bool allow_unsigned)
         list_add(&bench->config.receiver.secrets, memory_text(SECRET_NEW));
     bench->selection = selection_new(&bench->config, &error);
     assert_non_null(bench->selection);
-    bench->topics = topics_new(&bench->config, bench->selection->names, bench->selection->count);
+    bench->topics =
+        topics_new(&bench->config, bench->selection->names, bench->selection->has_snapshots,
+                   bench->selection->count, bench->selection->has_assembled);
     bench->ingest = (struct ingest){.config = &bench->config,
                                     .topics = bench->topics,
                                     .selection = bench->selection,

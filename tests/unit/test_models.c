@@ -76,10 +76,31 @@ static void test_every_readable_model_has_a_schema(void **state)
             continue;
         assert_string_equal(schema->model, model->name);
         assert_int_equal(schema->length, strlen(schema->text));
+        assert_ptr_equal(schema, model_schema(model));
     }
-    assert_int_equal(schema_count(), 54);
+    assert_int_equal(schema_count(), 54 + 1);
     assert_null(schema_find(""));
     assert_null(schema_find("resident"));
+}
+
+/* Four ways in which a change becomes visible. */
+static void test_kinds(void **state)
+{
+    size_t counts[4] = {0};
+    (void)state;
+    for (size_t i = 0; i < model_count(); i++) {
+        const struct model *model = model_at(i);
+        enum model_kind kind = model_kind(model);
+        counts[kind]++;
+        assert_int_equal(model_has_snapshots(model), kind != MODEL_CHILD);
+        assert_int_equal(model_schema(model) != NULL, kind != MODEL_CHILD);
+        if (kind == MODEL_ASSEMBLED)
+            assert_string_equal(model_schema(model)->model, SCHEMA_ASSEMBLED);
+    }
+    assert_int_equal(counts[MODEL_BY_ID], 51);
+    assert_int_equal(counts[MODEL_BY_LIST], 3);
+    assert_int_equal(counts[MODEL_CHILD], 15);
+    assert_int_equal(counts[MODEL_ASSEMBLED], 43);
 }
 
 /* A parent is a readable model, and its schema has the field that holds the child. */
@@ -175,6 +196,7 @@ int main(void)
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_every_row_is_sound),
         cmocka_unit_test(test_every_readable_model_has_a_schema),
+        cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_every_edge_leads_somewhere),
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_paths_and_edges),
