@@ -14,6 +14,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "bridge/base/memory.h"
 #include "bridge/http/client.h"
 
 struct server {
@@ -28,7 +29,7 @@ static char *text_of(BIO *bio)
 {
     char *data;
     long length = BIO_get_mem_data(bio, &data);
-    char *text = strndup(data, (size_t)length);
+    char *text = memory_text_n(data, (size_t)length); /* no zero byte ends it */
     BIO_free(bio);
     return text;
 }
