@@ -9,10 +9,10 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 VERSION := 0.1.0
 
-PACKAGES  := librdkafka-dev libmicrohttpd-dev libcurl4-openssl-dev libavro-dev libcjson-dev libinih-dev \
+PACKAGES  := librdkafka-dev libmicrohttpd-dev libcurl4-openssl-dev libavro-dev libcjson-dev libinih-dev liblmdb-dev \
              libssl-dev libcmocka-dev gcc clang clang-format clang-tidy make pkg-config kcat maven \
              openjdk-17-jdk-headless zlib1g-dev util-linux python3 python3-venv ca-certificates
-LIBRARIES := rdkafka libmicrohttpd libcurl avro-c libcjson inih libcrypto
+LIBRARIES := rdkafka libmicrohttpd libcurl avro-c libcjson inih lmdb libcrypto
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
             -Wwrite-strings -Wvla -Wformat=2 -Wundef -Werror

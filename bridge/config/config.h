@@ -94,6 +94,7 @@ struct config {
         int64_t max_delay_ms;
         int64_t last_seen_max_delay_ms;
         int64_t breaker_failures;
+        char *cache_dir; /* "" = a folder of its own, gone with the process */
     } enricher;
     struct {
         char *listen;

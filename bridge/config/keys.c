@@ -124,6 +124,10 @@ const struct config_key config_keys[] = {
     {"enricher", "breaker_failures", TYPE_INTEGER, .initial = "20", .least = 1, .most = 10000,
      .unit = "failures", .offset = AT(enricher.breaker_failures),
      .help = "Failures in a row after which requests pause."},
+    {"enricher", "cache_dir", TYPE_DIRECTORY, .initial = "",
+     .default_note = "a temporary one, made anew at each start", .offset = AT(enricher.cache_dir),
+     .help = "Folder for a cache of what Kafka keeps (assembled records, children's parents); "
+             "may be deleted."},
 
     {"admin", "listen", TYPE_ADDRESS, .initial = "127.0.0.1:9090", .offset = AT(admin.listen),
      .help = "Address of health, metrics and console; port 0 chooses a free one."},
