@@ -15,7 +15,8 @@
  */
 void *memory_new(size_t count, size_t size) MUST_CHECK;
 
-/* `size` bytes that are not zeroed: what cJSON allocates with, so that its trees never lack a part. */
+/* `size` bytes that are not zeroed: what cJSON allocates with, so that its trees never lack a part.
+ */
 void *memory_bytes(size_t size);
 
 /* Like realloc for `count` things of `size` bytes; the new part is not zeroed. */

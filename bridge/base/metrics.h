@@ -50,7 +50,21 @@
     X(ANSWERS_REREAD, counter, "answers_reread_total", "",                                         \
       "Records read once more because they still showed the value before the change.")             \
     X(SNAPSHOTS, counter, "snapshots_total", "kind=\"record\"", "Committed snapshots by kind.")    \
+    X(ASSEMBLED, counter, "snapshots_total", "kind=\"assembled\"", "")                             \
     X(TOMBSTONES, counter, "snapshots_total", "kind=\"tombstone\"", "")                            \
+    X(EVENTS_UNPUBLISHED, counter, "events_unpublished_total", "",                                 \
+      "Events that changed nothing: older than what is known, or of a child no record shows.")     \
+    X(ASSEMBLED_OLD, counter, "assembly_events_old_total", "",                                     \
+      "Events of assembled records that told nothing new: late or repeated.")                      \
+    X(CONFLICTS_SETTLED, counter, "assembly_conflicts_total", "outcome=\"settled\"",               \
+      "Conflicts between events of an assembled record by outcome.")                               \
+    X(CONFLICTS_MARKED, counter, "assembly_conflicts_total", "outcome=\"marked\"", "")             \
+    X(CHILD_PARENTS, counter, "child_events_total", "outcome=\"parents\"",                         \
+      "Events of children by what became of them.")                                                \
+    X(CHILD_PARENT_UNKNOWN, counter, "child_events_total", "outcome=\"parent_unknown\"", "")       \
+    X(CHILD_NO_PARENT, counter, "child_events_total", "outcome=\"no_parent\"", "")                 \
+    X(LIST_ITEMS_WITHOUT_ID, counter, "list_items_without_id_total", "",                           \
+      "Items of the API's lists that had no id and were passed over.")                             \
     X(FORWARDED, counter, "events_forwarded_total", "",                                            \
       "Events without an integration that were sent on under the right key.")                      \
     X(DEAD_LETTERS, counter, "dead_letters_total", "", "Dead letters committed by the enricher.")  \

@@ -164,8 +164,8 @@ static bool change_field(struct assembly *assembly, const char *name, const cJSO
         open_field(assembly, name, previous, value, told);
         return false;
     }
-    if (both_timed && (told->ms < time->valuedouble ||
-                       (told->ms == time->valuedouble && equal(known, value))))
+    if (both_timed &&
+        (told->ms < time->valuedouble || (told->ms == time->valuedouble && equal(known, value))))
         return false;
     if (known == NULL || follows || (both_timed && told->ms > time->valuedouble)) {
         set(assembly, name, value, told);
@@ -234,7 +234,8 @@ static void hear_field(cJSON *heard, const cJSON *previous, const cJSON *value, 
                        const struct told *told)
 {
     const cJSON *time = member(heard, "at");
-    if (time != NULL && (time->valuedouble > at || !equal(member(heard, "value"), previous)))
+    if (time != NULL && (time->valuedouble > at ||
+                         (time->valuedouble == at && !equal(member(heard, "value"), previous))))
         return;
     put(heard, "value", cJSON_Duplicate(value, true));
     put(heard, "at", cJSON_CreateNumber(at));

@@ -17,9 +17,11 @@
 
 enum item_kind {
     ITEM_SNAPSHOT,    /* `record`, whole */
+    ITEM_ASSEMBLED,   /* `record`, put together from webhooks, and its `state` */
     ITEM_TOMBSTONE,   /* the record is gone */
     ITEM_FORWARD,     /* the claim's events go to `integration_id`'s partition */
     ITEM_DEAD_LETTER, /* the claim's events, with `code` and `message` */
+    ITEM_NOTHING,     /* the claim's events change nothing; only their offsets go along */
 };
 
 struct item {
@@ -27,10 +29,12 @@ struct item {
     int place; /* of the model in the selection */
     char *record_id;
     char *integration_id; /* NULL only for a dead letter */
-    cJSON *record;        /* ITEM_SNAPSHOT */
+    cJSON *record;        /* ITEM_SNAPSHOT, ITEM_ASSEMBLED */
+    char *state;          /* ITEM_ASSEMBLED: what its next event builds on */
     size_t record_bytes;  /* about what `record` takes in memory */
     int64_t fetched_ms;   /* wall clock */
     bool unconfirmed;
+    bool conflicted;
     const char *code; /* ITEM_DEAD_LETTER; static */
     char message[160];
     int attempts;

@@ -84,6 +84,11 @@ void engine_settle(struct engine *engine, struct item *item, struct claim *claim
         engine->open->events += item->claim.count;
 }
 
+void engine_nothing(struct engine *engine, int place, const char *record_id, struct claim *claim)
+{
+    engine_settle(engine, engine_item(engine, ITEM_NOTHING, place, record_id, NULL), claim);
+}
+
 void engine_dead_letter(struct engine *engine, int place, const char *record_id,
                         const char *integration_id, struct claim *claim, int attempts,
                         const char *code, const char *detail)

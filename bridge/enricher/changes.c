@@ -63,6 +63,13 @@ void changes_add(struct changes *changes, struct change_names *names, const cJSO
     }
 }
 
+void changes_announce(struct changes *changes, struct change_names *names, const char *field)
+{
+    const char *name = intern(names, field);
+    if (name != NULL)
+        changes_put(changes, (struct change){name, 0});
+}
+
 bool changes_unconfirmed(const struct changes *changes, const cJSON *record)
 {
     for (size_t i = 0; i < changes->count; i++) {

@@ -44,6 +44,9 @@ void changes_add(struct changes *changes, struct change_names *names, const cJSO
 /* Adds one announcement, or replaces the earlier one of its field. */
 void changes_put(struct changes *changes, struct change change);
 
+/* Adds that a field changed, without the value before. */
+void changes_announce(struct changes *changes, struct change_names *names, const char *field);
+
 /* True when the record still shows the previous value of an announced field. */
 bool changes_unconfirmed(const struct changes *changes, const cJSON *record);
 

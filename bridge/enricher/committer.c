@@ -95,7 +95,7 @@ static bool prepare_schemas(struct committer *committer, const struct batch *bat
     struct error error;
     for (size_t i = 0; i < batch->count; i++) {
         const struct item *item = &batch->items[i];
-        if (item->kind != ITEM_SNAPSHOT)
+        if (item->kind != ITEM_SNAPSHOT && item->kind != ITEM_ASSEMBLED)
             continue;
         while (!output_prepare(committer->output, item->place, &error)) {
             bool refused = error.verdict == VERDICT_CONFIGURATION;
@@ -219,7 +219,7 @@ static enum transaction_outcome add_snapshot(struct committer *committer, struct
     struct envelope envelope = {0};
     const void *bytes = NULL;
     size_t length = 0;
-    if (item->kind == ITEM_SNAPSHOT &&
+    if (item->kind != ITEM_TOMBSTONE &&
         !output_encode(committer->output, item->place, item->record, &bytes, &length, error)) {
         make_dead_letter(item, "cannot-encode", error->message);
         enum transaction_outcome outcome = transaction_abort(committer->producer, error);
@@ -229,6 +229,38 @@ static enum transaction_outcome add_snapshot(struct committer *committer, struct
                       committer->selection->names[item->place], bytes, length,
                       output_content_type(committer->output), &committer->random);
     return add(committer, &envelope, index, error);
+}
+
+static enum transaction_outcome add_assembled(struct committer *committer, struct batch *batch,
+                                              size_t index, struct error *error)
+{
+    const struct item *item = &batch->items[index];
+    struct envelope envelope = {0};
+    enum transaction_outcome outcome = add_snapshot(committer, batch, index, error);
+    if (outcome != TRANSACTION_DONE)
+        return outcome;
+    envelope_state(&envelope, item, committer->topics->assembly,
+                   item->claim.refs[0].slot % committer->topics->partitions,
+                   committer->selection->names[item->place]);
+    return add(committer, &envelope, index, error);
+}
+
+static enum transaction_outcome add_item(struct committer *committer, struct batch *batch,
+                                         size_t index, struct error *error)
+{
+    switch (batch->items[index].kind) {
+    case ITEM_SNAPSHOT:
+    case ITEM_TOMBSTONE:
+        return add_snapshot(committer, batch, index, error);
+    case ITEM_ASSEMBLED:
+        return add_assembled(committer, batch, index, error);
+    case ITEM_FORWARD:
+    case ITEM_DEAD_LETTER:
+        return add_events(committer, batch, index, error);
+    case ITEM_NOTHING:
+        break;
+    }
+    return TRANSACTION_DONE;
 }
 
 static enum transaction_outcome commit(struct committer *committer, const struct batch *batch,
@@ -254,8 +286,7 @@ static enum transaction_outcome run(struct committer *committer, struct batch *b
     enum transaction_outcome outcome = transaction_begin(committer->producer, error);
     for (size_t i = 0; i < batch->count && outcome == TRANSACTION_DONE; i++) {
         bool by_event = item_is_by_event(&batch->items[i]);
-        outcome = by_event ? add_events(committer, batch, i, error)
-                           : add_snapshot(committer, batch, i, error);
+        outcome = add_item(committer, batch, i, error);
         *mended |= !by_event && item_is_by_event(&batch->items[i]);
     }
     return outcome == TRANSACTION_DONE ? commit(committer, batch, error) : outcome;

@@ -25,6 +25,7 @@
 #include "bridge/config/config.h"
 #include "bridge/enricher/batch.h"
 #include "bridge/enricher/breaker.h"
+#include "bridge/enricher/cache.h"
 #include "bridge/enricher/offsets.h"
 #include "bridge/enricher/pending.h"
 #include "bridge/enricher/planner.h"
@@ -35,10 +36,13 @@
 #include "bridge/kafka/topics.h"
 #include "bridge/propexo/budget.h"
 #include "bridge/propexo/selection.h"
+#include "bridge/propexo/webhook.h"
 
 struct fetch;
+struct walk;
 
 struct engine {
+    struct kafka_context kafka;
     const struct config *config;
     const struct topics *topics;
     const struct selection *selection;
@@ -64,7 +68,14 @@ struct engine {
     int paused_count; /* how many of them */
     bool fenced; /* a transaction was refused: nothing starts until the partitions are given up */
 
-    struct fetch *fetches; /* requests under way, also of earlier epochs */
+    struct fetch *fetches;    /* requests under way, also of earlier epochs */
+    struct walk *walks_first; /* walks over lists that wait for their next page */
+    struct walk *walks_last;
+    bool walks_turn;
+
+    struct cache *cache;
+    struct table ahead;          /* states of assembled records that are not committed yet */
+    const atomic_bool *stopping; /* what waits gives up */
 
     struct batch *open;        /* being filled; never NULL */
     struct batch *ready_first; /* full ones that the publisher has no hand free for */
@@ -86,7 +97,46 @@ void engine_take(struct engine *engine, const struct consumer_event *event, int6
  * the sum stays under max_pending. */
 void engine_balance(struct engine *engine);
 
-/* answers.c */
+/* A conflict waits this long for others to share the question about it. */
+#define ENGINE_SETTLE_MS 2000
+
+/* children.c */
+
+/* The event is one of a child that shows up in its parents: they are to be fetched, and the child
+ * itself when an endpoint reads it. */
+void engine_take_child(struct engine *engine, const struct consumer_event *event,
+                       const struct webhook *webhook, const char *integration_id, int64_t now_ms);
+
+/* Joins the event to a record's entry, which is made when there is none. Returns the claim. */
+struct claim *engine_join(struct engine *engine, const struct consumer_event *event, int place,
+                          const char *record_id, const char *integration_id, int64_t now_ms);
+
+/* assembling.c */
+
+/* The event is one of a model that only webhooks tell of. */
+void engine_take_assembled(struct engine *engine, const struct consumer_event *event,
+                           const struct webhook *webhook, const char *integration_id,
+                           char *traceparent, int64_t now_ms);
+
+/* A batch with this item was committed. */
+void engine_assembled_committed(struct engine *engine, const struct item *item);
+
+/* Forgets all states that are not committed. */
+void engine_forget_ahead(struct engine *engine);
+
+/* walks.c */
+
+/* Drops the walks that wait for their next page. */
+void engine_forget_walks(struct engine *engine);
+
+/* restore.c */
+
+/* Brings the cache up to the committed offsets of the partitions just assigned. False when Kafka
+ * did not answer. */
+bool engine_restore(struct engine *engine, const struct consumer_slot *slots, size_t count,
+                    struct error *error) MUST_CHECK;
+
+/* requests.c */
 
 /* Starts as many requests as planner, budget, breaker and room allow. Returns the milliseconds
  * until more may start. */
@@ -105,6 +155,9 @@ void engine_forget_fetches(struct engine *engine);
 /* A new item of the open batch. The caller fills it and settles it before it asks for another. */
 struct item *engine_item(struct engine *engine, enum item_kind kind, int place,
                          const char *record_id, const char *integration_id) MUST_CHECK;
+
+/* Events that change nothing are done: an item that publishes nothing carries their offsets. */
+void engine_nothing(struct engine *engine, int place, const char *record_id, struct claim *claim);
 
 /* The item is filled: it takes the claim's events along, and their offsets are done. */
 void engine_settle(struct engine *engine, struct item *item, struct claim *claim);

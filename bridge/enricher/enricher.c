@@ -24,6 +24,7 @@ struct enricher {
     int wake_fd;
     int failure_fd;
     atomic_llong drain_until_ms; /* 0 = not draining; else the deadline on the monotonic clock */
+    atomic_bool stopping;        /* draining: what waits gives up */
     atomic_bool failed;
     struct error failure; /* written before `failed` */
     int64_t measured_ms;  /* when the gauges were last made */
@@ -32,6 +33,8 @@ struct enricher {
 static void forget_all(struct engine *engine)
 {
     engine->epoch++;
+    engine_forget_walks(engine);
+    engine_forget_ahead(engine);
     planner_clear(engine->planner);
     pending_clear(&engine->pending);
     recency_clear(engine->recency);
@@ -44,12 +47,14 @@ static void forget_all(struct engine *engine)
     engine->fenced = false;
 }
 
-static void on_assigned(void *context, const struct consumer_slot *slots, size_t count,
-                        struct membership *membership)
+static bool on_assigned(void *context, const struct consumer_slot *slots, size_t count,
+                        struct membership *membership, struct error *error)
 {
     struct engine *engine = context;
     forget_all(engine);
     engine->membership = membership;
+    if (!engine_restore(engine, slots, count, error))
+        return false;
     for (size_t i = 0; i < count; i++)
         engine->owned[engine->owned_count++] = slots[i].slot;
     bool whole = consumer_incomplete(engine->consumer) == 0;
@@ -57,6 +62,7 @@ static void on_assigned(void *context, const struct consumer_slot *slots, size_t
                "some partition numbers are owned in some topics only: bridge.models differ");
     log_info("assigned", LOG_NUMBER("partitions", count),
              LOG_NUMBER("incomplete", consumer_incomplete(engine->consumer)));
+    return true;
 }
 
 static void on_revoked(void *context)
@@ -111,6 +117,24 @@ static bool take_events(struct enricher *enricher, int64_t now_ms)
     return true;
 }
 
+/* What is committed now is in the cache from now on; later batches build on it. */
+static void keep_states(struct engine *engine, const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->items[i].state != NULL)
+            engine_assembled_committed(engine, &batch->items[i]);
+    }
+}
+
+static void keep_cache(struct enricher *enricher)
+{
+    struct error error;
+    if (cache_flush(enricher->engine.cache))
+        return;
+    error_set(&error, VERDICT_RETRY, "the cache in enricher.cache_dir failed");
+    fail(enricher, &error);
+}
+
 static void collect(struct enricher *enricher)
 {
     struct engine *engine = &enricher->engine;
@@ -120,6 +144,8 @@ static void collect(struct enricher *enricher)
     while ((batch = publisher_take(engine->publisher, &outcome, &error)) != NULL) {
         engine->uncommitted -= batch->count;
         engine->uncommitted_bytes -= batch->bytes;
+        if (outcome == PUBLISHER_COMMITTED)
+            keep_states(engine, batch);
         batch_free(batch);
         if (outcome == PUBLISHER_FAILED)
             fail(enricher, &error);
@@ -170,6 +196,7 @@ static void *loop(void *context)
         int64_t drain_until = atomic_load(&enricher->drain_until_ms);
         bool more = take_events(enricher, now_ms);
         collect(enricher);
+        keep_cache(enricher);
         wait = INT64_MAX;
         if (drain_until == 0) {
             engine_balance(engine);
@@ -186,6 +213,16 @@ static void *loop(void *context)
     consumer_free(engine->consumer, CONSUMER_CLOSE_MS);
     engine->consumer = NULL;
     return NULL;
+}
+
+static bool open_cache(struct engine *engine, struct error *error)
+{
+    char *cluster = consumer_cluster(engine->consumer);
+    if (cluster == NULL)
+        return error_set(error, VERDICT_RETRY, "Kafka does not tell its cluster id");
+    engine->cache = cache_open(engine->config, cluster, error);
+    free(cluster);
+    return engine->cache != NULL;
 }
 
 static bool start_parts(struct enricher *enricher, const struct kafka_context *kafka,
@@ -209,6 +246,8 @@ static bool start_parts(struct enricher *enricher, const struct kafka_context *k
     engine->consumer = consumer_new(kafka, engine->topics, &callbacks, error);
     if (engine->consumer == NULL)
         return false;
+    if (!open_cache(engine, error))
+        return false;
     if (pthread_create(&enricher->thread, NULL, loop, enricher) != 0)
         return error_set(error, VERDICT_FATAL, "the enricher's thread did not start");
     return true;
@@ -221,6 +260,9 @@ static void free_all(struct enricher *enricher)
     publisher_free(engine->publisher);
     http_client_free(engine->http);
     engine_forget_fetches(engine);
+    engine_forget_walks(engine);
+    engine_forget_ahead(engine);
+    cache_close(engine->cache);
     pending_clear(&engine->pending);
     planner_free(engine->planner);
     recency_free(engine->recency);
@@ -246,6 +288,8 @@ struct enricher *enricher_new(const struct kafka_context *kafka, const struct to
     struct engine *engine = &enricher->engine;
     enricher->failure_fd = failure_fd;
     enricher->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    engine->kafka = *kafka;
+    engine->stopping = &enricher->stopping;
     engine->config = kafka->config;
     engine->topics = topics;
     engine->selection = selection;
@@ -280,6 +324,7 @@ static void stop(struct enricher *enricher, int timeout_ms)
     long long until = clock_ms() + timeout_ms;
     if (!atomic_compare_exchange_strong(&enricher->drain_until_ms, &running, until))
         return;
+    atomic_store(&enricher->stopping, true);
     ssize_t written = write(enricher->wake_fd, &one, sizeof one);
     (void)written;
     (void)pthread_join(enricher->thread, NULL);

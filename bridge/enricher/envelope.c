@@ -61,8 +61,24 @@ void envelope_snapshot(struct envelope *envelope, const struct item *item, const
     message_header(message, "fetched_at", envelope->fetched_at);
     message_header(message, "trigger", item->claim.is_new ? "DATA_NEW" : "DATA_UPDATE");
     message_header(message, "changed_fields", envelope->changed_fields);
-    message_header(message, "consistency", item->unconfirmed ? "unconfirmed" : "confirmed");
+    message_header(message, "consistency",
+                   item->conflicted    ? "conflicted"
+                   : item->unconfirmed ? "unconfirmed"
+                                       : "confirmed");
     message_header(message, "traceparent", item->claim.traceparent);
+}
+
+void envelope_state(struct envelope *envelope, const struct item *item, const char *topic,
+                    int partition, const char *model)
+{
+    struct message *message = &envelope->message;
+    envelope->key = memory_format("%s/%s", model, item->record_id);
+    message->topic = topic;
+    message->partition = partition;
+    set_key(message, envelope->key);
+    message->value = item->state;
+    message->value_length = strlen(item->state);
+    message_header(message, "content-type", "application/json");
 }
 
 static bool is_replaced(const char *name)
@@ -140,5 +156,6 @@ void envelope_free(struct envelope *envelope)
 {
     free(envelope->source);
     free(envelope->subject);
+    free(envelope->key);
     free(envelope->changed_fields);
 }

@@ -26,12 +26,17 @@ struct envelope {
     char *source;
     char *subject;
     char *changed_fields;
+    char *key;
 };
 
 /* A snapshot of `value` (NULL: tombstone). */
 void envelope_snapshot(struct envelope *envelope, const struct item *item, const char *topic,
                        const char *model, const void *value, size_t length,
                        const char *content_type, struct random *random);
+
+/* The state of an assembled record, into the partition of its events. */
+void envelope_state(struct envelope *envelope, const struct item *item, const char *topic,
+                    int partition, const char *model);
 
 /* The event `original` again, under `integration_id`. Its own headers are kept, but for the
  * integration. */

@@ -44,19 +44,14 @@ static struct headers read_headers(const rd_kafka_message_t *message)
     return headers;
 }
 
+/* The record is to be fetched. */
 static void join(struct engine *engine, const struct consumer_event *event,
-                 const struct webhook *webhook, struct headers *headers, int64_t now_ms)
+                 const struct webhook *webhook, struct headers *headers, const char *integration_id,
+                 int64_t now_ms)
 {
-    bool created = false;
     int place = event->slot / engine->topics->partitions;
-    /* The header wins: it is the receiver's or a forwarder's last word on where the event belongs.
-     */
-    const char *integration =
-        headers->integration_id != NULL ? headers->integration_id : webhook->integration_id;
-    struct record *record =
-        pending_record(&engine->pending, place, integration == NULL, webhook->record_id, &created);
-    struct claim *claim = record_claim(record);
-    claim_add(claim, (struct event_ref){event->slot, event->message->offset}, now_ms);
+    struct claim *claim =
+        engine_join(engine, event, place, webhook->record_id, integration_id, now_ms);
     claim->is_new = strcmp(webhook->kind, "DATA_NEW") == 0;
     claim->forwarded |= headers->forwarded;
     if (webhook->diff != NULL)
@@ -66,12 +61,6 @@ static void join(struct engine *engine, const struct consumer_event *event,
         claim->traceparent = headers->traceparent;
         headers->traceparent = NULL;
     }
-    if (created) {
-        record->integration_id = memory_text(integration);
-        planner_add(engine->planner, record, now_ms);
-    } else {
-        metrics_add(METRIC_EVENTS_COALESCED, 1);
-    }
 }
 
 static const char *refusal(const struct engine *engine, const struct consumer_event *event,
@@ -80,9 +69,44 @@ static const char *refusal(const struct engine *engine, const struct consumer_ev
     const struct model *model = engine->selection->models[event->slot / engine->topics->partitions];
     if (webhook->class != WEBHOOK_EVENT)
         return webhook->code != NULL ? webhook->code : "not-an-event";
-    if (webhook->model != model)
-        return "wrong-topic";
-    return model->get_path == NULL ? "no-endpoint" : NULL;
+    return webhook->model != model ? "wrong-topic" : NULL;
+}
+
+static void refuse(struct engine *engine, const struct consumer_event *event,
+                   const struct webhook *webhook, const char *integration_id, const char *code,
+                   int64_t now_ms)
+{
+    struct claim claim = {0};
+    offsets_take(engine->offsets, event->slot, event->message->offset, 1);
+    claim_add(&claim, (struct event_ref){event->slot, event->message->offset}, now_ms);
+    engine_dead_letter(engine, event->slot / engine->topics->partitions, webhook->record_id,
+                       integration_id, &claim, 1, code,
+                       "this message of an events topic is no event of its model");
+}
+
+static void take(struct engine *engine, const struct consumer_event *event,
+                 const struct webhook *webhook, struct headers *headers, int64_t now_ms)
+{
+    /* The header wins: it is the receiver's or a forwarder's last word on where the event belongs.
+     */
+    const char *integration =
+        headers->integration_id != NULL ? headers->integration_id : webhook->integration_id;
+    switch (model_kind(webhook->model)) {
+    case MODEL_ASSEMBLED:
+        engine_take_assembled(engine, event, webhook, integration, headers->traceparent, now_ms);
+        break;
+    case MODEL_CHILD:
+        engine_take_child(engine, event, webhook, integration, now_ms);
+        break;
+    case MODEL_BY_ID:
+    case MODEL_BY_LIST:
+        if (webhook->model->parent_count > 0)
+            engine_take_child(engine, event, webhook, integration, now_ms);
+        else
+            offsets_take(engine->offsets, event->slot, event->message->offset, 1);
+        join(engine, event, webhook, headers, integration, now_ms);
+        break;
+    }
 }
 
 void engine_take(struct engine *engine, const struct consumer_event *event, int64_t now_ms)
@@ -92,16 +116,10 @@ void engine_take(struct engine *engine, const struct consumer_event *event, int6
     struct webhook webhook = webhook_parse(message->payload, message->len);
     const char *code = refusal(engine, event, &webhook);
     metrics_add(METRIC_EVENTS_CONSUMED, 1);
-    offsets_take(engine->offsets, event->slot, message->offset);
-    if (code == NULL) {
-        join(engine, event, &webhook, &headers, now_ms);
-    } else {
-        struct claim claim = {0};
-        claim_add(&claim, (struct event_ref){event->slot, message->offset}, now_ms);
-        engine_dead_letter(engine, event->slot / engine->topics->partitions, webhook.record_id,
-                           headers.integration_id, &claim, 1, code,
-                           "this event names no record that an endpoint could read");
-    }
+    if (code == NULL)
+        take(engine, event, &webhook, &headers, now_ms);
+    else
+        refuse(engine, event, &webhook, headers.integration_id, code, now_ms);
     free(headers.integration_id);
     free(headers.traceparent);
     webhook_free(&webhook);

@@ -1,6 +1,5 @@
 #include "bridge/enricher/offsets.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 
 #include "bridge/base/log.h"
@@ -12,7 +11,7 @@
 struct partition {
     struct mark {
         int64_t offset;
-        bool done;
+        uint32_t parts; /* that are open; 0 = done */
     } * ring;
     size_t capacity; /* a power of two, or 0 */
     size_t head;
@@ -70,21 +69,21 @@ static void make_room(struct partition *partition)
     partition->head = 0;
     partition->count = 0;
     for (size_t i = 0; i < old.count; i++) {
-        if (!at(&old, i)->done)
+        if (at(&old, i)->parts > 0)
             partition->ring[partition->count++] = *at(&old, i);
     }
     free(old.ring);
 }
 
-void offsets_take(struct offsets *offsets, int slot, int64_t offset)
+void offsets_take(struct offsets *offsets, int slot, int64_t offset, uint32_t parts)
 {
     struct partition *partition = &offsets->partitions[slot];
     if (partition->count == partition->capacity)
         make_room(partition);
-    *at(partition, partition->count) = (struct mark){offset, false};
+    *at(partition, partition->count) = (struct mark){offset, parts};
     partition->count++;
-    partition->open++;
-    offsets->open++;
+    partition->open += parts;
+    offsets->open += parts;
     partition->next = offset + 1;
 }
 
@@ -109,14 +108,14 @@ void offsets_done(struct offsets *offsets, int slot, int64_t offset)
 {
     struct partition *partition = &offsets->partitions[slot];
     struct mark *mark = find(partition, offset);
-    if (mark == NULL || mark->done) {
+    if (mark == NULL || mark->parts == 0) {
         log_error("offset_done_twice", LOG_NUMBER("slot", slot), LOG_NUMBER("offset", offset));
         abort();
     }
-    mark->done = true;
+    mark->parts--;
     partition->open--;
     offsets->open--;
-    while (partition->count > 0 && at(partition, 0)->done) {
+    while (partition->count > 0 && at(partition, 0)->parts == 0) {
         partition->head = (partition->head + 1) & (partition->capacity - 1);
         partition->count--;
     }

@@ -22,16 +22,18 @@ void offsets_free(struct offsets *offsets); /* NULL is allowed */
 /* Forgets everything of all partitions. */
 void offsets_clear(struct offsets *offsets);
 
-/* An event was taken in: its work is open. */
-void offsets_take(struct offsets *offsets, int slot, int64_t offset);
+/* An event was taken in: its work is open. It has `parts` parts, at least 1: records that it
+ * changes, each of which is done for itself. */
+void offsets_take(struct offsets *offsets, int slot, int64_t offset, uint32_t parts);
 
-/* Its work is done. An offset that was not taken is a programming error and ends the process. */
+/* One part of its work is done; with the last one the event is. An offset that was not taken, or is
+ * done, is a programming error and ends the process. */
 void offsets_done(struct offsets *offsets, int slot, int64_t offset);
 
 /* The watermark; -1 when no event of the partition was taken. */
 int64_t offsets_watermark(const struct offsets *offsets, int slot);
 
-/* Events taken and not done: of one partition, and of all. */
+/* Parts of events taken and not done: of one partition, and of all. */
 size_t offsets_open(const struct offsets *offsets, int slot);
 size_t offsets_open_in_all(const struct offsets *offsets);
 

@@ -30,6 +30,7 @@ static void free_record(struct record *record)
 {
     claim_free(&record->now);
     claim_free(&record->later);
+    assembly_free(record->work);
     free(record->integration_id);
     free(record->key);
     free(record);
@@ -54,6 +55,14 @@ struct record *pending_record(struct pending *pending, int place, bool orphan, c
                               .key_length = length,
                               .id = key + length - strlen(id)};
     (void)table_put(&pending->records, key, length, record);
+    return record;
+}
+
+struct record *pending_find(const struct pending *pending, int place, const char *id)
+{
+    char *key = memory_format("%d:%s", place, id);
+    struct record *record = table_get(&pending->records, key, strlen(key));
+    free(key);
     return record;
 }
 

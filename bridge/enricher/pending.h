@@ -20,6 +20,7 @@
 
 #include "bridge/base/attributes.h"
 #include "bridge/base/table.h"
+#include "bridge/enricher/assembly.h"
 #include "bridge/enricher/changes.h"
 
 struct event_ref {
@@ -58,7 +59,13 @@ struct record {
     int outcome;         /* the enum api_outcome these failures had */
     bool reread;         /* the consistency rule has asked for its second reading already */
     int64_t due_ms;      /* not fetched before */
-    struct record *next; /* in the planner's list */
+    struct record *next; /* in the planner's list, or in its walk's */
+    const void *walk;    /* the walk over a list that looks for it, or NULL */
+
+    /* An assembled record with a conflict: its state, with all its events so far taken (they are in
+     * `now`). Owned. NULL for records that are fetched. */
+    struct assembly *work;
+    bool dirty; /* events were taken since the conflict's question was asked */
 };
 
 struct pending {
@@ -84,6 +91,9 @@ void record_wait(struct record *record, int64_t due_ms);
 /* `now` is done with (its content was taken or freed): if events came meanwhile they become `now`
  * and the record waits again (true); else the entry is freed (false). */
 bool pending_settle(struct pending *pending, struct record *record) MUST_CHECK;
+
+/* The entry of this record, or NULL. */
+struct record *pending_find(const struct pending *pending, int place, const char *id);
 
 /* Frees all entries. */
 void pending_clear(struct pending *pending);

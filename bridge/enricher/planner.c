@@ -160,6 +160,56 @@ struct plan planner_next(struct planner *planner, int64_t now_ms)
     return (struct plan){PLAN_ID, record, 0};
 }
 
+/* The queue has run empty outside of its turn. */
+static void leave_turns(struct planner *planner, const struct queue *queue)
+{
+    struct queue *before = NULL;
+    for (struct queue *at = planner->turn; at != NULL && at != queue; at = at->next_turn)
+        before = at;
+    if (before == NULL)
+        planner->turn = queue->next_turn;
+    else
+        before->next_turn = queue->next_turn;
+    if (planner->last_turn == queue)
+        planner->last_turn = before;
+}
+
+struct record *planner_take(struct planner *planner, const struct record *like,
+                            bool (*wanted)(const struct record *record, const struct record *like),
+                            int64_t now_ms)
+{
+    const char *integration = like->integration_id == NULL ? "" : like->integration_id;
+    struct record *taken = NULL;
+    struct record **end = &taken;
+    struct record *kept = NULL;
+    wake_due(planner, now_ms);
+    struct queue *queue = table_get(&planner->queues, integration, strlen(integration));
+    if (queue == NULL)
+        return NULL;
+    for (struct record *record = queue->first, *next; record != NULL; record = next) {
+        next = record->next;
+        if (wanted(record, like)) {
+            *end = record;
+            end = &record->next;
+        } else {
+            if (kept == NULL)
+                queue->first = record;
+            else
+                kept->next = record;
+            kept = record;
+        }
+    }
+    *end = NULL;
+    if (kept == NULL) {
+        leave_turns(planner, queue);
+        forget(planner, like);
+        return taken;
+    }
+    kept->next = NULL;
+    queue->last = kept;
+    return taken;
+}
+
 int64_t planner_wait(struct planner *planner, int64_t now_ms)
 {
     if (planner->turn != NULL)

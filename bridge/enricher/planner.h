@@ -9,6 +9,7 @@
 #ifndef BRIDGE_ENRICHER_PLANNER_H
 #define BRIDGE_ENRICHER_PLANNER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,12 @@ void planner_add(struct planner *planner, struct record *record, int64_t now_ms)
 
 /* The next request; a record that is returned is no longer in the planner. */
 struct plan planner_next(struct planner *planner, int64_t now_ms) MUST_CHECK;
+
+/* Takes out the due records of the same integration as `like` that `wanted` wants, the first first,
+ * linked by `next`; they are no longer in the planner. NULL when there are none. */
+struct record *planner_take(struct planner *planner, const struct record *like,
+                            bool (*wanted)(const struct record *record, const struct record *like),
+                            int64_t now_ms) MUST_CHECK;
 
 /* How long until planner_next has something; 0 when it has now, INT64_MAX when it will not. */
 int64_t planner_wait(struct planner *planner, int64_t now_ms);

@@ -56,10 +56,9 @@ static struct batch *pop(struct batch_list *list)
 static void count(const struct batch *batch)
 {
     static const enum metric metrics[] = {
-        [ITEM_SNAPSHOT] = METRIC_SNAPSHOTS,
-        [ITEM_TOMBSTONE] = METRIC_TOMBSTONES,
-        [ITEM_FORWARD] = METRIC_FORWARDED,
-        [ITEM_DEAD_LETTER] = METRIC_DEAD_LETTERS,
+        [ITEM_SNAPSHOT] = METRIC_SNAPSHOTS,       [ITEM_ASSEMBLED] = METRIC_ASSEMBLED,
+        [ITEM_TOMBSTONE] = METRIC_TOMBSTONES,     [ITEM_FORWARD] = METRIC_FORWARDED,
+        [ITEM_DEAD_LETTER] = METRIC_DEAD_LETTERS, [ITEM_NOTHING] = METRIC_EVENTS_UNPUBLISHED,
     };
     metrics_add(METRIC_TRANSACTIONS_COMMITTED, 1);
     for (size_t i = 0; i < batch->count; i++) {

@@ -13,6 +13,7 @@
 #include "bridge/kafka/handle.h"
 
 #define COMMITTED_MS 10000
+#define CLUSTER_MS   10000
 
 struct consumer {
     rd_kafka_t *handle;
@@ -98,8 +99,9 @@ static bool read_committed(struct consumer *consumer, rd_kafka_topic_partition_l
     return true;
 }
 
-static void tell_assigned(struct consumer *consumer, const rd_kafka_topic_partition_list_t *list)
+static bool tell_assigned(struct consumer *consumer, const rd_kafka_topic_partition_list_t *list)
 {
+    struct error error;
     struct consumer_slot *slots = memory_new((size_t)list->cnt, sizeof *slots);
     for (int i = 0; i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *element = &list->elems[i];
@@ -108,8 +110,12 @@ static void tell_assigned(struct consumer *consumer, const rd_kafka_topic_partit
     }
     struct membership *membership =
         membership_new(rd_kafka_consumer_group_metadata(consumer->handle));
-    consumer->callbacks.assigned(consumer->callbacks.context, slots, (size_t)list->cnt, membership);
+    bool ok = consumer->callbacks.assigned(consumer->callbacks.context, slots, (size_t)list->cnt,
+                                           membership, &error);
     free(slots);
+    if (!ok)
+        fail(consumer, error.verdict, "taking the partitions over", error.message);
+    return ok;
 }
 
 static void assign(struct consumer *consumer, const rd_kafka_topic_partition_list_t *given)
@@ -124,8 +130,8 @@ static void assign(struct consumer *consumer, const rd_kafka_topic_partition_lis
         (void)rd_kafka_assign(consumer->handle, NULL);
     } else {
         /* The state is made before the first message can come. */
-        tell_assigned(consumer, complete);
-        rd_kafka_resp_err_t code = rd_kafka_assign(consumer->handle, complete);
+        bool ok = tell_assigned(consumer, complete);
+        rd_kafka_resp_err_t code = rd_kafka_assign(consumer->handle, ok ? complete : NULL);
         if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
             fail(consumer, VERDICT_RETRY, "assigning partitions", rd_kafka_err2str(code));
     }
@@ -282,6 +288,15 @@ void consumer_rejoin(struct consumer *consumer)
     (void)rd_kafka_unsubscribe(consumer->handle);
     /* The revocation is served by consumer_next; subscribing at once is allowed and follows it. */
     subscribe(consumer);
+}
+
+char *consumer_cluster(const struct consumer *consumer)
+{
+    char *known = rd_kafka_clusterid(consumer->handle, CLUSTER_MS);
+    char *copy = memory_text(known);
+    if (known != NULL)
+        rd_kafka_mem_free(consumer->handle, known);
+    return copy;
 }
 
 int consumer_incomplete(const struct consumer *consumer)

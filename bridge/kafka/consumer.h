@@ -35,9 +35,10 @@ struct consumer_slot {
 };
 
 struct consumer_callbacks {
-    /* Partitions were assigned. `membership` is a new reference for the callee. */
-    void (*assigned)(void *context, const struct consumer_slot *slots, size_t count,
-                     struct membership *membership);
+    /* Partitions were assigned. `membership` is a new reference for the callee. May wait; false
+     * with `error` when the callee cannot work on them: consumer_next then ends with that. */
+    bool (*assigned)(void *context, const struct consumer_slot *slots, size_t count,
+                     struct membership *membership, struct error *error);
     /* All partitions are about to be given up. What is under way must be ended before returning. */
     void (*revoked)(void *context);
     void *context;
@@ -83,6 +84,9 @@ int consumer_incomplete(const struct consumer *consumer);
 /* Topic and partition number of a slot. */
 const char *consumer_topic(const struct consumer *consumer, int slot);
 int consumer_number(const struct consumer *consumer, int slot);
+
+/* Kafka's cluster id, which the caller frees; NULL when it does not answer within 10 s. */
+char *consumer_cluster(const struct consumer *consumer) MUST_CHECK;
 
 /* Gives the partitions up and ends within about `timeout_ms`. NULL is allowed. */
 void consumer_free(struct consumer *consumer, int timeout_ms);

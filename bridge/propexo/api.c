@@ -1,12 +1,14 @@
 #include "bridge/propexo/api.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bridge/base/memory.h"
 #include "bridge/propexo/brackets.h"
 
-#define PLACE "{id}"
+#define PLACE      "{id}"
+#define DIFFS_PATH "/v1/admin/data-diffs/"
 
 char *api_record_url(const char *base_url, const struct model *model, const char *id)
 {
@@ -16,6 +18,30 @@ char *api_record_url(const char *base_url, const struct model *model, const char
     char *encoded = http_encode(id);
     char *url = memory_format("%s%.*s%s%s", base_url, (int)(place - model->get_path),
                               model->get_path, encoded, place + strlen(PLACE));
+    free(encoded);
+    return url;
+}
+
+char *api_list_url(const char *base_url, const struct model *model, const char *integration_id,
+                   enum api_order order, int64_t offset)
+{
+    if (model->list_path == NULL)
+        return NULL;
+    char *encoded = http_encode(integration_id);
+    char *url = memory_format(
+        "%s%s?order-by=%s&limit=%d&offset=%" PRId64 "%s%s", base_url, model->list_path,
+        order == API_NEWEST_FIRST ? "updated_at:desc" : "created_at:asc", API_PAGE_SIZE, offset,
+        model->by_integration ? "&integration_id=" : "", model->by_integration ? encoded : "");
+    free(encoded);
+    return url;
+}
+
+char *api_diffs_url(const char *base_url, const char *integration_id, int64_t offset)
+{
+    char *encoded = http_encode(integration_id);
+    char *url = memory_format("%s" DIFFS_PATH "?order-by=created_at:desc&limit=%d&offset=%" PRId64
+                              "&integration_id=%s",
+                              base_url, API_PAGE_SIZE, offset, encoded);
     free(encoded);
     return url;
 }
@@ -68,27 +94,70 @@ static bool looks_whole(const char *body, size_t length)
            strspn(body + closed, space) == length - closed;
 }
 
-struct api_answer api_read_record(const struct http_answer *http, const char *id)
+/* The body of a 200 as JSON, NULL with what else came of it in `*outcome` and `*detail`. */
+static cJSON *read_root(const struct http_answer *http, enum api_outcome *outcome,
+                        const char **detail)
 {
-    if (http->outcome == HTTP_TOO_LARGE)
-        return (struct api_answer){.outcome = API_WRONG_RECORD,
-                                   .detail = "the answer is too large"};
-    if (http->outcome != HTTP_ANSWERED)
-        return (struct api_answer){.outcome = API_OUTAGE,
-                                   .detail = http_outcome_name(http->outcome)};
-    if (http->status != 200)
-        return (struct api_answer){.outcome = outcome_of_status(http->status),
-                                   .detail = "the status says so"};
+    *outcome = API_OUTAGE;
+    if (http->outcome == HTTP_TOO_LARGE) {
+        *outcome = API_WRONG_RECORD;
+        *detail = "the answer is too large";
+        return NULL;
+    }
+    if (http->outcome != HTTP_ANSWERED) {
+        *detail = http_outcome_name(http->outcome);
+        return NULL;
+    }
+    if (http->status != 200) {
+        *outcome = outcome_of_status(http->status);
+        *detail = "the status says so";
+        return NULL;
+    }
     /* Up to and with the terminator: nothing else may follow. */
     cJSON *root = cJSON_ParseWithLengthOpts(http->body, http->length + 1, NULL, true);
-    if (!cJSON_IsObject(root)) {
-        cJSON_Delete(root);
-        return looks_whole(http->body, http->length)
-                   ? (struct api_answer){.outcome = API_WRONG_RECORD,
-                                         .detail = "the record is not JSON that can be read"}
-                   : (struct api_answer){.outcome = API_OUTAGE, .detail = "the body is not JSON"};
+    if (cJSON_IsObject(root))
+        return root;
+    cJSON_Delete(root);
+    *detail = "the body is not JSON";
+    if (looks_whole(http->body, http->length)) {
+        *outcome = API_WRONG_RECORD;
+        *detail = "the record is not JSON that can be read";
     }
-    struct api_answer answer = read_results(root, id);
+    return NULL;
+}
+
+struct api_answer api_read_record(const struct http_answer *http, const char *id)
+{
+    struct api_answer answer = {.detail = ""};
+    cJSON *root = read_root(http, &answer.outcome, &answer.detail);
+    if (root == NULL)
+        return answer;
+    answer = read_results(root, id);
     cJSON_Delete(root);
     return answer;
+}
+
+struct api_page api_read_page(const struct http_answer *http)
+{
+    struct api_page page = {.total = -1, .detail = ""};
+    cJSON *root = read_root(http, &page.outcome, &page.detail);
+    if (root == NULL)
+        return page;
+    cJSON *results = cJSON_GetObjectItemCaseSensitive(root, "results");
+    const cJSON *meta = cJSON_GetObjectItemCaseSensitive(root, "meta");
+    const cJSON *total = cJSON_GetObjectItemCaseSensitive(meta, "total");
+    const cJSON *more = cJSON_GetObjectItemCaseSensitive(meta, "hasMore");
+    if (cJSON_IsNumber(total) && total->valuedouble >= 0 && total->valuedouble < 1e15)
+        page.total = (int64_t)total->valuedouble;
+    if (cJSON_IsArray(results)) {
+        page.outcome = API_RECORD;
+        page.has_more =
+            cJSON_IsBool(more) ? cJSON_IsTrue(more) : cJSON_GetArraySize(results) >= API_PAGE_SIZE;
+        page.items = cJSON_DetachItemViaPointer(root, results);
+    } else {
+        page.outcome = API_WRONG_RECORD;
+        page.detail = "results is not a list";
+    }
+    cJSON_Delete(root);
+    return page;
 }

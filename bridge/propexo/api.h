@@ -5,7 +5,9 @@
 #define BRIDGE_PROPEXO_API_H
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "bridge/base/attributes.h"
 #include "bridge/http/client.h"
@@ -27,6 +29,22 @@ enum api_outcome {
 /* GET this for one record. NULL when the model has no by-id path. The caller frees. */
 char *api_record_url(const char *base_url, const struct model *model, const char *id) MUST_CHECK;
 
+enum api_order {
+    API_NEWEST_FIRST, /* by updated_at, falling */
+    API_OLDEST_FIRST, /* by created_at, rising: new records come at the end */
+};
+
+/* Records a page: the most that the API gives. */
+#define API_PAGE_SIZE 250
+
+/* GET this for a page of a list, from `offset` on; of one integration where the list knows that
+ * filter. NULL when the model has no list. The caller frees. */
+char *api_list_url(const char *base_url, const struct model *model, const char *integration_id,
+                   enum api_order order, int64_t offset) MUST_CHECK;
+
+/* GET this for a page of an integration's recorded changes, the newest first. The caller frees. */
+char *api_diffs_url(const char *base_url, const char *integration_id, int64_t offset) MUST_CHECK;
+
 struct api_answer {
     enum api_outcome outcome;
     cJSON *record;      /* API_RECORD: the caller's; NULL otherwise */
@@ -35,5 +53,16 @@ struct api_answer {
 
 /* Reads the answer to a request for the record `id`. `http` must outlive `detail`. */
 struct api_answer api_read_record(const struct http_answer *http, const char *id) MUST_CHECK;
+
+struct api_page {
+    enum api_outcome outcome; /* API_RECORD: the page is there */
+    cJSON *items;             /* an array; the caller's. NULL otherwise */
+    bool has_more;
+    int64_t total;      /* of the whole list, -1 when not told */
+    const char *detail; /* as in api_answer */
+};
+
+/* Reads the answer to a request for a page. */
+struct api_page api_read_page(const struct http_answer *http) MUST_CHECK;
 
 #endif

@@ -257,8 +257,10 @@ static void test_any_record_of_every_model(void **state)
     size_t in_unmapped = 0;
     size_t in_fields = 0;
     (void)state;
-    for (size_t i = 0; i < schema_count(); i++)
-        check_model(schema_at(i), &random, &in_unmapped, &in_fields);
+    for (size_t i = 0; i < schema_count(); i++) {
+        if (strcmp(schema_at(i)->model, SCHEMA_ASSEMBLED) != 0) /* has a map of another name */
+            check_model(schema_at(i), &random, &in_unmapped, &in_fields);
+    }
     /* The records were of both kinds, in plenty. */
     assert_true(in_unmapped > 10 * RECORDS_A_MODEL);
     assert_true(in_fields > 10 * RECORDS_A_MODEL);

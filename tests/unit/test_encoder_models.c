@@ -149,6 +149,8 @@ static void test_every_model(void **state)
     (void)state;
     for (size_t i = 0; i < schema_count(); i++) {
         const struct schema *schema = schema_at(i);
+        if (strcmp(schema->model, SCHEMA_ASSEMBLED) == 0)
+            continue; /* has a map of another name: test_encoder */
         struct error error;
         struct encoder *encoder = encoder_new(schema, &error);
         assert_non_null(encoder);

@@ -50,7 +50,7 @@ static void test_orders(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         struct offsets *offsets = offsets_new(1);
         for (size_t k = 0; k < rows[i].count; k++) {
-            offsets_take(offsets, 0, rows[i].taken[k]);
+            offsets_take(offsets, 0, rows[i].taken[k], 1);
             assert_int_equal(offsets_watermark(offsets, 0), rows[i].taken[0]);
             assert_int_equal(offsets_open(offsets, 0), k + 1);
         }
@@ -67,9 +67,9 @@ static void test_partitions_are_apart(void **state)
 {
     struct offsets *offsets = offsets_new(2);
     (void)state;
-    offsets_take(offsets, 0, 10);
-    offsets_take(offsets, 1, 10);
-    offsets_take(offsets, 1, 11);
+    offsets_take(offsets, 0, 10, 1);
+    offsets_take(offsets, 1, 10, 1);
+    offsets_take(offsets, 1, 11, 1);
     assert_int_equal(offsets_open_in_all(offsets), 3);
     offsets_done(offsets, 1, 10);
     assert_int_equal(offsets_watermark(offsets, 0), 10);
@@ -84,7 +84,7 @@ static void test_partitions_are_apart(void **state)
     }
     assert_int_equal(offsets_open_in_all(offsets), 0);
     /* The same offsets may come again, also lower ones. */
-    offsets_take(offsets, 1, 9);
+    offsets_take(offsets, 1, 9, 1);
     offsets_done(offsets, 1, 9);
     assert_int_equal(offsets_watermark(offsets, 1), 10);
     offsets_free(offsets);
@@ -113,7 +113,7 @@ static void test_wrong_offsets_end_the_process(void **state)
     (void)state;
     assert_true(aborts(offsets, 0));
     for (int64_t offset = 10; offset <= 16; offset += 2)
-        offsets_take(offsets, 0, offset);
+        offsets_take(offsets, 0, offset, 1);
     offsets_done(offsets, 0, 10);
     offsets_done(offsets, 0, 14);
     for (int64_t offset = 8; offset <= 18; offset++)
@@ -127,9 +127,9 @@ static void test_one_holds_the_watermark(void **state)
     enum { MANY = 100000 };
     struct offsets *offsets = offsets_new(1);
     (void)state;
-    offsets_take(offsets, 0, 0);
+    offsets_take(offsets, 0, 0, 1);
     for (int64_t offset = 1; offset <= MANY; offset++) {
-        offsets_take(offsets, 0, offset);
+        offsets_take(offsets, 0, offset, 1);
         if (offset % 1000 != 0)
             offsets_done(offsets, 0, offset);
         assert_int_equal(offsets_watermark(offsets, 0), 0);
@@ -192,7 +192,7 @@ static void test_against_model(void **state)
         bool take = model->count < EVENTS && random_between(&random, 0, 99) < 55;
         size_t i = take ? SIZE_MAX : choose_open(model, &random);
         if (take) {
-            offsets_take(offsets, slot, next[slot]);
+            offsets_take(offsets, slot, next[slot], 1);
             model->offset[model->count++] = next[slot];
             next[slot] += random_between(&random, 0, 9) == 0 ? 3 : 1;
             open[slot]++;
@@ -211,11 +211,31 @@ static void test_against_model(void **state)
     offsets_free(offsets);
 }
 
+/* An event that changes several records is done with the last of them. */
+static void test_parts(void **state)
+{
+    struct offsets *offsets = offsets_new(1);
+    (void)state;
+    offsets_take(offsets, 0, 5, 2);
+    offsets_take(offsets, 0, 6, 1);
+    assert_int_equal(offsets_open(offsets, 0), 3);
+    offsets_done(offsets, 0, 5);
+    assert_int_equal(offsets_watermark(offsets, 0), 5);
+    offsets_done(offsets, 0, 6);
+    assert_int_equal(offsets_watermark(offsets, 0), 5);
+    assert_int_equal(offsets_open_in_all(offsets), 1);
+    offsets_done(offsets, 0, 5);
+    assert_int_equal(offsets_watermark(offsets, 0), 7);
+    assert_int_equal(offsets_open_in_all(offsets), 0);
+    offsets_free(offsets);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_taken),
         cmocka_unit_test(test_orders),
+        cmocka_unit_test(test_parts),
         cmocka_unit_test(test_partitions_are_apart),
         cmocka_unit_test(test_wrong_offsets_end_the_process),
         cmocka_unit_test(test_one_holds_the_watermark),

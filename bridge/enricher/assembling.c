@@ -1,0 +1,177 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/base/log.h"
+#include "bridge/base/memory.h"
+#include "bridge/base/metrics.h"
+#include "bridge/enricher/requests.h"
+
+/* A state that was published and is not yet known to be committed. What comes next builds on it; if
+ * its transaction comes to nothing, all that builds on it is dropped as well. */
+struct ahead {
+    int batches; /* items with a state of this record that are under way */
+    size_t length;
+    char text[];
+};
+
+static char *ahead_key(int place, const char *id)
+{
+    return memory_format("%d:%s", place, id);
+}
+
+static void remember(struct engine *engine, int place, const char *id, const char *text)
+{
+    char *key = ahead_key(place, id);
+    size_t length = strlen(text);
+    struct ahead *ahead = memory_new(1, sizeof *ahead + length + 1);
+    struct ahead *before = table_get(&engine->ahead, key, strlen(key));
+    ahead->batches = before == NULL ? 1 : before->batches + 1;
+    ahead->length = length;
+    memcpy(ahead->text, text, length + 1);
+    (void)table_put(&engine->ahead, key, strlen(key), ahead);
+    free(before);
+    free(key);
+}
+
+void engine_assembled_committed(struct engine *engine, const struct item *item)
+{
+    char *key = ahead_key(item->place, item->record_id);
+    struct ahead *ahead = table_get(&engine->ahead, key, strlen(key));
+    if (ahead != NULL && --ahead->batches == 0) {
+        (void)table_remove(&engine->ahead, key, strlen(key));
+        free(ahead);
+    }
+    free(key);
+    if (item->kind == ITEM_ASSEMBLED) /* else Kafka refused it, and it became a dead letter */
+        cache_put_state(engine->cache, item->claim.refs[0].slot % engine->topics->partitions,
+                        engine->selection->names[item->place], item->record_id, item->state,
+                        strlen(item->state));
+}
+
+void engine_forget_ahead(struct engine *engine)
+{
+    size_t cursor = 0;
+    struct table_slot *slot;
+    while ((slot = table_next(&engine->ahead, &cursor)) != NULL)
+        free(slot->value);
+    table_free(&engine->ahead);
+}
+
+static struct assembly *load(struct engine *engine, int place, int number, const char *id,
+                             const char *integration_id)
+{
+    const char *model = engine->selection->names[place];
+    char *key = ahead_key(place, id);
+    const struct ahead *ahead = table_get(&engine->ahead, key, strlen(key));
+    const char *text = NULL;
+    size_t length = 0;
+    struct assembly *assembly = NULL;
+    free(key);
+    if (ahead != NULL) {
+        text = ahead->text;
+        length = ahead->length;
+    } else if (!cache_state(engine->cache, number, model, id, &text, &length)) {
+        return assembly_new(id, integration_id);
+    }
+    assembly = assembly_read(text, length);
+    if (assembly != NULL)
+        return assembly;
+    log_error("assembly_unreadable", LOG_TEXT("model", model), LOG_TEXT("record_id", id));
+    return assembly_new(id, integration_id);
+}
+
+/* Takes nothing over but the claim's content. */
+static void publish(struct engine *engine, int place, const char *id, const char *integration_id,
+                    const struct assembly *assembly, struct claim *claim)
+{
+    char *text = assembly_text(assembly, (size_t)engine->config->topics.max_message);
+    if (text == NULL) {
+        engine_dead_letter(engine, place, id, integration_id, claim, 1, "too-large",
+                           "the record put together from webhooks is too large or not UTF-8");
+        return;
+    }
+    struct item *item = engine_item(engine, ITEM_ASSEMBLED, place, id, integration_id);
+    remember(engine, place, id, text);
+    item->record = assembly_record(assembly);
+    item->state = text;
+    item->record_bytes = strlen(text) * 5;
+    item->conflicted = assembly_marked(assembly) > 0;
+    engine_settle(engine, item, claim);
+}
+
+void assembled_settled(struct engine *engine, struct record *record, int64_t now_ms)
+{
+    size_t marked = assembly_close(record->work);
+    metrics_add(marked > 0 ? METRIC_CONFLICTS_MARKED : METRIC_CONFLICTS_SETTLED, 1);
+    publish(engine, record->place, record->id, record->integration_id, record->work, &record->now);
+    record_end(engine, record, now_ms);
+}
+
+static void wait_for_settling(struct engine *engine, struct assembly *assembly, int place,
+                              const char *id, const char *integration_id, struct claim *claim,
+                              int64_t now_ms)
+{
+    bool created = false;
+    struct record *record = pending_record(&engine->pending, place, false, id, &created);
+    record->integration_id = memory_text(integration_id);
+    record->work = assembly;
+    record->now = *claim;
+    record->due_ms = now_ms + ENGINE_SETTLE_MS;
+    planner_add(engine->planner, record, now_ms);
+}
+
+/* Moves what the event tells beside its fields into the claim. */
+static void add_event(struct engine *engine, struct claim *claim,
+                      const struct consumer_event *event, const struct webhook *webhook,
+                      char *traceparent, int64_t now_ms)
+{
+    claim_add(claim, (struct event_ref){event->slot, event->message->offset}, now_ms);
+    claim->is_new = webhook->diff == NULL && webhook->payload != NULL;
+    if (webhook->diff != NULL)
+        changes_add(&claim->changes, &engine->names, webhook->diff);
+    if (traceparent != NULL) {
+        free(claim->traceparent);
+        claim->traceparent = memory_text(traceparent);
+    }
+}
+
+void engine_take_assembled(struct engine *engine, const struct consumer_event *event,
+                           const struct webhook *webhook, const char *integration_id,
+                           char *traceparent, int64_t now_ms)
+{
+    int place = event->slot / engine->topics->partitions;
+    int number = event->slot % engine->topics->partitions;
+    const char *id = webhook->record_id;
+    struct claim claim = {0};
+    struct record *record = pending_find(&engine->pending, place, id);
+    offsets_take(engine->offsets, event->slot, event->message->offset, 1);
+    if (record != NULL) { /* its conflict is being settled */
+        record->dirty = true;
+        add_event(engine, &record->now, event, webhook, traceparent, now_ms);
+        enum assembly_verdict still = assembly_take(record->work, webhook->diff, webhook->payload);
+        (void)still;
+        metrics_add(METRIC_EVENTS_COALESCED, 1);
+        return;
+    }
+    add_event(engine, &claim, event, webhook, traceparent, now_ms);
+    if (integration_id == NULL) {
+        engine_dead_letter(engine, place, id, NULL, &claim, 1, "no-integration",
+                           "the event has no integration, and no endpoint reads its record");
+        return;
+    }
+    struct assembly *assembly = load(engine, place, number, id, integration_id);
+    switch (assembly_take(assembly, webhook->diff, webhook->payload)) {
+    case ASSEMBLY_CHANGED:
+        publish(engine, place, id, integration_id, assembly, &claim);
+        break;
+    case ASSEMBLY_OLD:
+        metrics_add(METRIC_ASSEMBLED_OLD, 1);
+        engine_nothing(engine, place, id, &claim);
+        break;
+    case ASSEMBLY_CONFLICT:
+        wait_for_settling(engine, assembly, place, id, integration_id, &claim, now_ms);
+        return;
+    }
+    assembly_free(assembly);
+}

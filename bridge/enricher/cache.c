@@ -1,0 +1,130 @@
+#include "bridge/enricher/cache.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/base/digest.h"
+#include "bridge/base/memory.h"
+#include "bridge/base/store.h"
+
+/* Changes with the form of keys or values: an older cache is then not read. */
+#define FORM "1"
+
+struct cache {
+    struct store *store;
+};
+
+/* A key: kind, partition number and names, or their digest where that is too long for the store. */
+struct key {
+    char bytes[STORE_KEY_MAXIMUM + 1];
+    size_t length;
+};
+
+struct cache *cache_open(const struct config *config, const char *cluster, struct error *error)
+{
+    char *identity =
+        memory_format(FORM "\n%s\n%s\n%s", cluster, config->topics.prefix, config->enricher.group);
+    struct store *store = store_open(config->enricher.cache_dir, identity, error);
+    free(identity);
+    if (store == NULL)
+        return NULL;
+    struct cache *cache = memory_new(1, sizeof *cache);
+    cache->store = store;
+    return cache;
+}
+
+void cache_close(struct cache *cache)
+{
+    if (cache == NULL)
+        return;
+    store_close(cache->store);
+    free(cache);
+}
+
+static struct key make_key(char kind, int number, const char *first, const char *second)
+{
+    struct key key;
+    char sha256[DIGEST_TEXT_SIZE];
+    int length = snprintf(key.bytes, sizeof key.bytes, "%c%d/%s/%s", kind, number, first, second);
+    if (length >= (int)sizeof key.bytes)
+        length = snprintf(key.bytes, sizeof key.bytes, "%c%d/%s/#%s", kind, number, first,
+                          digest_sha256(second, strlen(second), sha256));
+    key.length = (size_t)length;
+    return key;
+}
+
+bool cache_state(struct cache *cache, int number, const char *model, const char *id,
+                 const char **text, size_t *length)
+{
+    struct key key = make_key('s', number, model, id);
+    const void *value = NULL;
+    if (!store_get(cache->store, key.bytes, key.length, &value, length))
+        return false;
+    *text = value;
+    return true;
+}
+
+void cache_put_state(struct cache *cache, int number, const char *model, const char *id,
+                     const char *text, size_t length)
+{
+    struct key key = make_key('s', number, model, id);
+    store_put(cache->store, key.bytes, key.length, text, length);
+}
+
+cJSON *cache_parents(struct cache *cache, int number, const char *model, const char *id)
+{
+    struct key key = make_key('p', number, model, id);
+    const void *value = NULL;
+    size_t length = 0;
+    return store_get(cache->store, key.bytes, key.length, &value, &length)
+               ? cJSON_ParseWithLength(value, length)
+               : NULL;
+}
+
+void cache_put_parents(struct cache *cache, int number, const char *model, const char *id,
+                       const cJSON *parents)
+{
+    struct key key = make_key('p', number, model, id);
+    char *text = cJSON_PrintUnformatted(parents);
+    store_put(cache->store, key.bytes, key.length, text, text == NULL ? 0 : strlen(text));
+    free(text);
+}
+
+int64_t cache_offset(struct cache *cache, const char *topic, int number)
+{
+    struct key key = make_key('o', number, topic, "");
+    const void *value = NULL;
+    size_t length = 0;
+    int64_t offset = 0;
+    if (store_get(cache->store, key.bytes, key.length, &value, &length) && length == sizeof offset)
+        memcpy(&offset, value, sizeof offset);
+    return offset;
+}
+
+void cache_put_offset(struct cache *cache, const char *topic, int number, int64_t offset)
+{
+    struct key key = make_key('o', number, topic, "");
+    store_put(cache->store, key.bytes, key.length, &offset, sizeof offset);
+}
+
+void cache_drop_states(struct cache *cache, int number)
+{
+    char prefix[32];
+    int length = snprintf(prefix, sizeof prefix, "s%d/", number);
+    store_drop(cache->store, prefix, (size_t)length);
+}
+
+void cache_drop_parents(struct cache *cache, int number, const char *model)
+{
+    char prefix[128];
+    int length = snprintf(prefix, sizeof prefix, "p%d/%s/", number, model);
+    store_drop(cache->store, prefix, (size_t)length);
+}
+
+bool cache_flush(struct cache *cache)
+{
+    store_flush(cache->store);
+    return store_works(cache->store);
+}

@@ -1,0 +1,171 @@
+#include "bridge/enricher/requests.h"
+
+#include <stdlib.h>
+
+#include "bridge/base/clock.h"
+#include "bridge/base/health.h"
+#include "bridge/base/log.h"
+#include "bridge/base/memory.h"
+#include "bridge/base/metrics.h"
+
+struct fetch {
+    struct engine *engine;
+    uint64_t epoch;
+    uint64_t start; /* tick of the stale rule */
+    request_answered *answered;
+    request_dropped *dropped;
+    void *target; /* its records are valid while `epoch` is the engine's */
+    struct fetch *next;
+    struct fetch *previous;
+};
+
+static void unlink_fetch(struct fetch *fetch)
+{
+    if (fetch->next != NULL)
+        fetch->next->previous = fetch->previous;
+    if (fetch->previous != NULL)
+        fetch->previous->next = fetch->next;
+    else
+        fetch->engine->fetches = fetch->next;
+    free(fetch);
+}
+
+static void drop(struct fetch *fetch)
+{
+    if (fetch->dropped != NULL)
+        fetch->dropped(fetch->target);
+    unlink_fetch(fetch);
+}
+
+void engine_forget_fetches(struct engine *engine)
+{
+    while (engine->fetches != NULL)
+        drop(engine->fetches);
+}
+
+static void note_outcome(struct engine *engine, enum api_outcome outcome, int64_t now_ms)
+{
+    const struct policy *policy = policy_for(outcome);
+    metrics_add(policy->metric, 1);
+    switch (policy->scope) {
+    case SCOPE_RECORD:
+        breaker_succeeded(&engine->breaker);
+        health_set(HEALTH_API, true, "");
+        break;
+    case SCOPE_API:
+        breaker_failed(&engine->breaker, now_ms);
+        break;
+    case SCOPE_TOKEN:
+        health_set(HEALTH_API, false, "the API refuses api.token");
+        breaker_trip(&engine->breaker, now_ms, policy->first_delay_ms);
+        break;
+    case SCOPE_BUDGET:
+        breaker_succeeded(&engine->breaker);
+        break;
+    }
+}
+
+static void on_answer(void *context, const struct http_answer *http)
+{
+    struct fetch *fetch = context;
+    struct engine *engine = fetch->engine;
+    int64_t now_ms = clock_ms();
+    budget_learn(&engine->budget, http->limit, http->remaining, http_client_in_flight(engine->http),
+                 now_ms);
+    if (fetch->epoch != engine->epoch) {
+        drop(fetch);
+        return;
+    }
+    enum api_outcome outcome = fetch->answered(engine, fetch->target, fetch->start, http, now_ms);
+    if (outcome == API_LIMITED)
+        budget_limited(&engine->budget, http->retry_after_s, now_ms);
+    note_outcome(engine, outcome, now_ms);
+    recency_close(engine->recency, fetch->start);
+    unlink_fetch(fetch);
+}
+
+bool request_start(struct engine *engine, const char *url, request_answered *answered,
+                   request_dropped *dropped, void *target, int64_t now_ms)
+{
+    struct error error;
+    struct fetch *fetch = memory_new(1, sizeof *fetch);
+    *fetch = (struct fetch){.engine = engine,
+                            .epoch = engine->epoch,
+                            .start = recency_start(engine->recency),
+                            .answered = answered,
+                            .dropped = dropped,
+                            .target = target,
+                            .next = engine->fetches};
+    if (fetch->next != NULL)
+        fetch->next->previous = fetch;
+    engine->fetches = fetch;
+    budget_spend(&engine->budget, now_ms);
+    breaker_started(&engine->breaker);
+    if (http_client_get(engine->http, url, on_answer, fetch, &error))
+        return true;
+    log_error("api_request_not_started", LOG_TEXT("reason", error.message));
+    recency_close(engine->recency, fetch->start);
+    breaker_failed(&engine->breaker, now_ms);
+    unlink_fetch(fetch);
+    return false;
+}
+
+static int64_t longer(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static enum api_outcome on_record_answer(struct engine *engine, void *target, uint64_t start,
+                                         const struct http_answer *http, int64_t now_ms)
+{
+    struct record *record = target;
+    uint64_t end = recency_end(engine->recency);
+    struct api_answer answer = api_read_record(http, record->id);
+    if (answer.outcome == API_RECORD)
+        record_found(engine, record, start, end, answer.record, http->length * 4, now_ms);
+    else
+        record_missed(engine, record, start, end, answer.outcome, answer.detail, http->status,
+                      now_ms);
+    return answer.outcome;
+}
+
+static void start_record(struct engine *engine, struct record *record, int64_t now_ms)
+{
+    const struct model *model = engine->selection->models[record->place];
+    if (record->work != NULL || model_kind(model) == MODEL_BY_LIST) {
+        walk_begin(engine, record, now_ms);
+        return;
+    }
+    char *url = api_record_url(engine->config->api.base_url, model, record->id);
+    record->state = RECORD_FETCHING;
+    if (!request_start(engine, url, on_record_answer, NULL, record, now_ms))
+        record_later(engine, record, now_ms, policy_for(API_OUTAGE)->first_delay_ms);
+    free(url);
+}
+
+int64_t engine_request(struct engine *engine, int64_t now_ms)
+{
+    while (!engine->fenced) {
+        int in_flight = http_client_in_flight(engine->http);
+        bool room = engine->uncommitted + (size_t)in_flight < ENGINE_ITEMS_AHEAD &&
+                    engine->uncommitted_bytes < ENGINE_BYTES_AHEAD;
+        if (in_flight >= engine->config->api.max_concurrency || !room)
+            return INT64_MAX; /* an answer or a commit will wake the loop */
+        int64_t wait =
+            longer(budget_wait(&engine->budget, now_ms), breaker_wait(&engine->breaker, now_ms));
+        if (wait > 0 && engine->walks_first != NULL)
+            return wait;
+        if (wait > 0)
+            return longer(wait, planner_wait(engine->planner, now_ms));
+        /* Walks and the planner take turns: a long list holds up nobody. */
+        engine->walks_turn = !engine->walks_turn;
+        if (engine->walks_turn && walk_continue(engine, now_ms))
+            continue;
+        struct plan plan = planner_next(engine->planner, now_ms);
+        if (plan.kind != PLAN_NOTHING)
+            start_record(engine, plan.record, now_ms);
+        else if (!walk_continue(engine, now_ms))
+            return plan.wait_ms;
+    }
+    return INT64_MAX;
+}

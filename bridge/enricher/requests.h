@@ -1,0 +1,65 @@
+/*
+ * Requests under way: who asked, since when (in the stale rule's ticks), and under which
+ * assignment. What they ask for is answers.c (one record) or walks.c (pages). Loop thread; only
+ * this room includes it.
+ */
+#ifndef BRIDGE_ENRICHER_REQUESTS_H
+#define BRIDGE_ENRICHER_REQUESTS_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bridge/base/attributes.h"
+#include "bridge/enricher/engine.h"
+#include "bridge/enricher/policy.h"
+#include "bridge/http/client.h"
+#include "bridge/propexo/api.h"
+
+struct fetch;
+
+/* The answer came, under the assignment that the request was made under; `start` is its tick. Says
+ * what it means for the API's state. */
+typedef enum api_outcome request_answered(struct engine *engine, void *target, uint64_t start,
+                                          const struct http_answer *http, int64_t now_ms);
+
+/* The request belongs to an assignment that is given up: frees what `target` holds. May be NULL. */
+typedef void request_dropped(void *target);
+
+/* Starts a GET and spends its share of the budget. False when it could not even be started (told to
+ * the breaker); `target` is then the caller's still. */
+bool request_start(struct engine *engine, const char *url, request_answered *answered,
+                   request_dropped *dropped, void *target, int64_t now_ms) MUST_CHECK;
+
+/* answers.c: what both kinds of answers do with a record */
+
+/* A copy of the record is here, read by a request that started at tick `start` and has ended. Takes
+ * `copy` over; `bytes` is about what it takes in memory. */
+void record_found(struct engine *engine, struct record *record, uint64_t start, uint64_t end,
+                  cJSON *copy, size_t bytes, int64_t now_ms);
+
+/* The record was not in an answer that should have had it, or the request failed. */
+void record_missed(struct engine *engine, struct record *record, uint64_t start, uint64_t end,
+                   enum api_outcome outcome, const char *detail, long status, int64_t now_ms);
+
+/* Waits for its next request, not before `delay` ms have passed. */
+void record_later(struct engine *engine, struct record *record, int64_t now_ms, int64_t delay);
+
+/* The record's events went into an item: the entry ends, or waits again for the events that came
+ * since. */
+void record_end(struct engine *engine, struct record *record, int64_t now_ms);
+
+/* walks.c */
+
+/* Begins a walk for the record, which the planner gave, and for those that can share it. */
+void walk_begin(struct engine *engine, struct record *record, int64_t now_ms);
+
+/* Starts the next page of a walk that waits for one; false when none does. */
+bool walk_continue(struct engine *engine, int64_t now_ms);
+
+/* assembling.c */
+
+/* The conflict of this record is settled as far as it can be: publishes it. */
+void assembled_settled(struct engine *engine, struct record *record, int64_t now_ms);
+
+#endif

@@ -1,0 +1,113 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/base/clock.h"
+#include "bridge/base/log.h"
+#include "bridge/enricher/engine.h"
+#include "bridge/enricher/family.h"
+#include "bridge/kafka/range.h"
+
+struct restoring {
+    struct engine *engine;
+    struct range *range;
+    int number;                /* of the partition */
+    const struct model *model; /* whose events are read */
+    int64_t messages;
+};
+
+/* The key is model/id; no model's name has a slash in it. */
+static void take_state(void *context, const rd_kafka_message_t *message)
+{
+    struct restoring *restoring = context;
+    char key[1024];
+    restoring->messages++;
+    if (message->key == NULL || message->key_len >= sizeof key)
+        return;
+    memcpy(key, message->key, message->key_len);
+    key[message->key_len] = '\0';
+    char *slash = strchr(key, '/');
+    if (slash == NULL)
+        return;
+    *slash = '\0';
+    cache_put_state(restoring->engine->cache, restoring->number, key, slash + 1, message->payload,
+                    message->len);
+}
+
+static void take_event(void *context, const rd_kafka_message_t *message)
+{
+    struct restoring *restoring = context;
+    struct cache *cache = restoring->engine->cache;
+    struct webhook webhook = webhook_parse(message->payload, message->len);
+    restoring->messages++;
+    if (webhook.class == WEBHOOK_EVENT && webhook.model == restoring->model) {
+        bool changed = false;
+        const char *name = webhook.model->name;
+        cJSON *known = cache_parents(cache, restoring->number, name, webhook.record_id);
+        known = family_learn(webhook.model, webhook.diff, webhook.payload, known, &changed);
+        if (changed)
+            cache_put_parents(cache, restoring->number, name, webhook.record_id, known);
+        cJSON_Delete(known);
+    }
+    webhook_free(&webhook);
+}
+
+/* From where the cache stands to `to`; from the beginning when the topic is another one than it
+ * was. */
+static bool catch_up(struct restoring *restoring, const char *topic, int64_t to, range_take *take,
+                     struct error *error)
+{
+    struct engine *engine = restoring->engine;
+    int64_t from = cache_offset(engine->cache, topic, restoring->number);
+    int64_t next = from;
+    if (from >= to)
+        return true;
+    if (!range_read(restoring->range, topic, restoring->number, from, to, take, restoring,
+                    engine->stopping, &next, error))
+        return false;
+    if (next == RANGE_LOST) {
+        if (restoring->model == NULL)
+            cache_drop_states(engine->cache, restoring->number);
+        else
+            cache_drop_parents(engine->cache, restoring->number, restoring->model->name);
+        if (!range_read(restoring->range, topic, restoring->number, 0, to, take, restoring,
+                        engine->stopping, &next, error))
+            return false;
+    }
+    cache_put_offset(engine->cache, topic, restoring->number, next);
+    return true;
+}
+
+static bool restore_slot(struct restoring *restoring, const struct consumer_slot *slot,
+                         struct error *error)
+{
+    struct engine *engine = restoring->engine;
+    int place = slot->slot / engine->topics->partitions;
+    restoring->number = slot->slot % engine->topics->partitions;
+    /* The states lie in one topic for all models: once a partition number. */
+    restoring->model = NULL;
+    if (place == 0 && engine->topics->assembly != NULL &&
+        !catch_up(restoring, engine->topics->assembly, RANGE_END, take_state, error))
+        return false;
+    restoring->model = engine->selection->models[place];
+    return !family_is_named(restoring->model) ||
+           catch_up(restoring, engine->topics->events[place], slot->offset, take_event, error);
+}
+
+bool engine_restore(struct engine *engine, const struct consumer_slot *slots, size_t count,
+                    struct error *error)
+{
+    struct restoring restoring = {.engine = engine};
+    int64_t began = clock_ms();
+    bool ok = true;
+    restoring.range = range_open(&engine->kafka, error);
+    ok = restoring.range != NULL;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = restore_slot(&restoring, &slots[i], error);
+    range_close(restoring.range);
+    if (!cache_flush(engine->cache) && ok)
+        ok = error_set(error, VERDICT_RETRY, "the cache on disk failed");
+    if (ok && restoring.messages > 0)
+        log_info("restored", LOG_NUMBER("messages", restoring.messages),
+                 LOG_NUMBER("ms", clock_ms() - began));
+    return ok;
+}

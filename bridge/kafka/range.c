@@ -1,0 +1,133 @@
+#include "bridge/kafka/range.h"
+
+#include <stdlib.h>
+
+#include "bridge/base/clock.h"
+#include "bridge/base/memory.h"
+#include "bridge/kafka/handle.h"
+
+#define ANSWER_MS 10000
+#define STEP_MS   100
+#define BATCH     1000
+
+struct range {
+    rd_kafka_t *handle;
+    rd_kafka_message_t *messages[BATCH];
+};
+
+struct reading {
+    int64_t to;
+    int64_t next;
+    bool ended;
+    range_take *take;
+    void *context;
+};
+
+struct range *range_open(const struct kafka_context *kafka, struct error *error)
+{
+    char none[128];
+    rd_kafka_conf_t *settings = kafka_settings(kafka, KAFKA_CONSUMER, error);
+    if (settings == NULL)
+        return NULL;
+    /* It never joins the group; the instance id would only be mistaken for a member. */
+    (void)rd_kafka_conf_set(settings, "group.instance.id", "", none, sizeof none);
+    (void)rd_kafka_conf_set(settings, "auto.offset.reset", "error", none, sizeof none);
+    (void)rd_kafka_conf_set(settings, "enable.partition.eof", "true", none, sizeof none);
+    (void)rd_kafka_conf_set(settings, "fetch.wait.max.ms", "10", none, sizeof none);
+    rd_kafka_t *handle = kafka_open(RD_KAFKA_CONSUMER, settings, error);
+    if (handle == NULL)
+        return NULL;
+    struct range *range = memory_new(1, sizeof *range);
+    range->handle = handle;
+    return range;
+}
+
+void range_close(struct range *range)
+{
+    if (range == NULL)
+        return;
+    (void)kafka_close(range->handle, 0);
+    free(range);
+}
+
+/* Takes one message; false with `error` when it is a failure. */
+static bool take_one(struct reading *reading, const rd_kafka_message_t *message,
+                     struct error *error)
+{
+    if (reading->ended)
+        return true;
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        reading->next = message->offset;
+        reading->ended = true;
+        return true;
+    }
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return error_set(error, VERDICT_RETRY, "%s", rd_kafka_message_errstr(message));
+    if (message->offset >= reading->to) {
+        reading->next = reading->to;
+        reading->ended = true;
+        return true;
+    }
+    reading->take(reading->context, message);
+    reading->next = message->offset + 1;
+    reading->ended = reading->next >= reading->to;
+    return true;
+}
+
+static bool read_all(struct range *range, rd_kafka_topic_t *topic, int partition,
+                     struct reading *reading, const atomic_bool *cancel, struct error *error)
+{
+    int64_t deadline = clock_ms() + ANSWER_MS;
+    bool ok = true;
+    while (ok && !reading->ended) {
+        if (atomic_load(cancel) || clock_ms() >= deadline)
+            return error_set(error, VERDICT_RETRY, "Kafka does not answer");
+        (void)rd_kafka_poll(range->handle, 0);
+        ssize_t count = rd_kafka_consume_batch(topic, partition, STEP_MS, range->messages, BATCH);
+        for (ssize_t i = 0; i < count; i++) {
+            ok = ok && take_one(reading, range->messages[i], error);
+            rd_kafka_message_destroy(range->messages[i]);
+        }
+        if (count > 0)
+            deadline = clock_ms() + ANSWER_MS;
+    }
+    return ok;
+}
+
+static bool read_from(struct range *range, const char *name, int partition, int64_t from,
+                      struct reading *reading, const atomic_bool *cancel, struct error *error)
+{
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(range->handle, name, NULL);
+    if (topic == NULL || rd_kafka_consume_start(topic, partition, from) != 0) {
+        error_set(error, VERDICT_RETRY, "%s", rd_kafka_err2str(rd_kafka_last_error()));
+        if (topic != NULL)
+            rd_kafka_topic_destroy(topic);
+        return false;
+    }
+    bool ok = read_all(range, topic, partition, reading, cancel, error);
+    (void)rd_kafka_consume_stop(topic, partition);
+    rd_kafka_topic_destroy(topic);
+    return ok;
+}
+
+bool range_read(struct range *range, const char *topic, int partition, int64_t from, int64_t to,
+                range_take *take, void *context, const atomic_bool *cancel, int64_t *next,
+                struct error *error)
+{
+    int64_t low = 0;
+    int64_t high = 0;
+    rd_kafka_resp_err_t code =
+        rd_kafka_query_watermark_offsets(range->handle, topic, partition, &low, &high, ANSWER_MS);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return error_set(error, VERDICT_RETRY, "reading %s: %s", topic, rd_kafka_err2str(code));
+    if (from < low)
+        from = low;
+    *next = from > high ? RANGE_LOST : from;
+    if (from >= high || from >= to)
+        return true;
+    struct reading reading = {.to = to, .next = from, .take = take, .context = context};
+    if (!read_from(range, topic, partition, from, &reading, cancel, error))
+        return error_prefix(error, "reading %s", topic);
+    *next = reading.next;
+    return true;
+}

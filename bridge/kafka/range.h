@@ -1,0 +1,38 @@
+/*
+ * Reads a stretch of one partition from an offset to another, outside any group: what a cache of
+ * the partition lacks. Sees what a read_committed reader sees. One thread; calls wait.
+ */
+#ifndef BRIDGE_KAFKA_RANGE_H
+#define BRIDGE_KAFKA_RANGE_H
+
+#include <librdkafka/rdkafka.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bridge/base/attributes.h"
+#include "bridge/base/error.h"
+#include "bridge/kafka/settings.h"
+
+struct range;
+
+struct range *range_open(const struct kafka_context *kafka, struct error *error) MUST_CHECK;
+void range_close(struct range *range); /* NULL is allowed */
+
+/* Called with each message, which lives for the call. */
+typedef void range_take(void *context, const rd_kafka_message_t *message);
+
+#define RANGE_END  INT64_MAX /* up to where a read_committed reader comes now */
+#define RANGE_LOST (-1)
+
+/*
+ * Hands out the messages from offset `from` (what is older than the log's start is not there) up
+ * to, but without, offset `to`. True with `*next` = where reading would go on, or RANGE_LOST when
+ * `from` lies behind the log's end: the topic is another one than it was. False with VERDICT_RETRY
+ * when Kafka does not answer for 10 s or `*cancel` became true; messages may have been handed out.
+ */
+bool range_read(struct range *range, const char *topic, int partition, int64_t from, int64_t to,
+                range_take *take, void *context, const atomic_bool *cancel, int64_t *next,
+                struct error *error) MUST_CHECK;
+
+#endif
