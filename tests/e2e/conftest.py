@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+pytest.register_assert_rewrite("harness.simulated")
 
 from harness import snapshots as snapshot_reader
 from harness.bridge import Bridge
 from harness.kafka import Kafka
 from harness.process import TOP
 from harness.registry import Registry
+from harness.simulated import Receiver, Sim
 from harness.simulator import SECRET, TOKEN, Simulator
 from harness.wait import Failure
 
@@ -126,6 +128,34 @@ def simulator(programs):
         return programs.add(Simulator(directory=programs.directory, label=label, **flags)).start()
 
     return start
+
+
+@pytest.fixture
+def sim(tmp_path):
+    """sim(records=10, ...) starts a simulator for a test of its own; the flags are the program's."""
+    started = []
+
+    def start(**flags):
+        started.append(Sim(tmp_path / f"sim-{len(started)}.log", **flags))
+        return started[-1]
+
+    yield start
+    codes = [one.stop() for one in started if one.process.poll() is None]
+    assert set(codes) <= {0}, [one.log.read_text()[-3000:] for one in started]
+
+
+@pytest.fixture
+def receiver():
+    """receiver([503, 200]) starts a receiver of webhooks that answers the first ones so, and 200 to the others."""
+    started = []
+
+    def start(statuses=()):
+        started.append(Receiver(statuses))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
 
 
 @pytest.fixture

@@ -1,210 +1,18 @@
-"""The simulated Propexo itself: what it answers, what it sends, and that its own account of both is true."""
+"""The simulated Propexo itself: what it answers, and that its own account of it is true."""
 
 import concurrent.futures
-import copy
 import gzip
-import hashlib
-import hmac
 import http.client
-import http.server
 import json
-import os
 import queue
-import signal
 import socket
 import subprocess
-import threading
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
-from datetime import datetime
-from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).resolve().parents[2]
-BINARY = Path(os.environ.get("BRIDGE_BUILD", TOP / "build")).resolve() / "propexo-sim"
-TOKEN = "test-token"
-SECRET = "test-secret-0123"
-MODELS = ("residents", "leases", "units", "properties")
-STAMPS = {"created_at", "updated_at", "last_seen"}
-EMBEDDED = {"leases_meta_data", "residents_meta_data", "pets", "vehicles", "services", "pet_types", "associated_owner_ids"}
-
-
-class NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_):
-        return None
-
-
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect)
-
-
-class Answer:
-    def __init__(self, status, headers, body):
-        self.status, self.headers, self.body = status, headers, body
-
-    def json(self):
-        return json.loads(self.body)
-
-    def results(self):
-        return self.json()["results"]
-
-
-def fetch(method, url, body=None, headers=None):
-    request = urllib.request.Request(url, data=body, headers=headers or {}, method=method)
-    try:
-        with OPENER.open(request, timeout=60) as response:
-            return Answer(response.status, response.headers, response.read())
-    except urllib.error.HTTPError as error:
-        with error:
-            return Answer(error.code, error.headers, error.read())
-
-
-def wait_for(condition, what, seconds=60):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, f"waited {seconds} s for {what}"
-        time.sleep(0.01)
-    return found
-
-
-class Sim:
-    def __init__(self, log, **flags):
-        standard = {"listen": "127.0.0.1:0", "token": TOKEN, "webhook_secret": SECRET, "limit_per_minute": 0, "records": 40}
-        flags = standard | flags
-        arguments = [part for name, value in flags.items() for part in ("--" + name.replace("_", "-"), str(value))]
-        self.log = log
-        with open(log, "wb") as stderr:
-            self.process = subprocess.Popen([BINARY, *arguments], stderr=stderr)
-        line = wait_for(lambda: self.line("event=ready"), "event=ready", 30)
-        self.url = "http://" + line.split("listen=")[1]
-
-    def line(self, words):
-        return next((line for line in self.log.read_text().splitlines() if words in line), None)
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(30)
-        finally:
-            self.process.kill()
-
-    def get(self, path, **headers):
-        return fetch("GET", self.url + path, headers={"Authorization": f"Bearer {TOKEN}"} | headers)
-
-    def record(self, model, record_id, **headers):
-        return self.get(f"/v1/{model}/{urllib.parse.quote(record_id, safe='')}", **headers)
-
-    def post(self, page, body=None, expected=200):
-        answer = fetch("POST", f"{self.url}/_sim/{page}", json.dumps(body or {}).encode())
-        assert answer.status == expected, answer.body
-        return answer
-
-    def truth(self, model, query=""):
-        answer = fetch("GET", f"{self.url}/_sim/truth?model={model}{query}")
-        assert answer.status == 200
-        return {record["id"]: record for record in map(json.loads, answer.body.splitlines())}
-
-    def stats(self):
-        return fetch("GET", f"{self.url}/_sim/stats").json()
-
-    def sent(self, limit=10000):
-        return fetch("GET", f"{self.url}/_sim/sent?limit={limit}").json()
-
-
-@pytest.fixture
-def sim(tmp_path):
-    """sim(records=10, ...) starts a simulator; the flags are its own."""
-    started = []
-
-    def start(**flags):
-        started.append(Sim(tmp_path / f"sim-{len(started)}.log", **flags))
-        return started[-1]
-
-    yield start
-    codes = [one.stop() for one in started if one.process.poll() is None]
-    assert set(codes) <= {0}, [one.log.read_text()[-3000:] for one in started]
-
-
-class Receiver:
-    """A webhook's receiver; `statuses` says how to answer the first ones, 200 the others."""
-
-    def __init__(self, statuses=()):
-        self.bodies, self.signatures, self.statuses = [], [], list(statuses)
-        receiver, lock = self, threading.Lock()
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                with lock:
-                    receiver.bodies.append(body)
-                    receiver.signatures.append(self.headers["propexo-signature"])
-                    status = receiver.statuses.pop(0) if receiver.statuses else 200
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 256
-
-            def handle_error(self, *_):
-                """A simulator that ends leaves its connections."""
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/webhooks"
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-@pytest.fixture
-def receiver():
-    started = []
-
-    def start(statuses=()):
-        started.append(Receiver(statuses))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.stop()
-
-
-def without_sequence(record):
-    """The record as the truth shows it, and the sequence of the read."""
-    custom = dict(record["custom_data"])
-    sequence = custom.pop("read_sequence")
-    return record | {"custom_data": custom}, sequence
-
-
-def event_of(body):
-    """(model, record id, integration or None, kind, diff or payload, shape) of a webhook's body."""
-    data = json.loads(body)
-    if "data" in data:
-        shape = "A" if "trigger" in data else "A0"
-        inner, meta = data["data"], data.get("meta", {})
-        assert data.get("trigger", inner["event"]) == inner["event"]
-        assert meta.get("object", inner["object"]) == inner["object"]
-        assert meta.get("integration_id") == inner.get("integration_id")
-    else:
-        shape, inner, meta = ("B" if "event" in data else "C"), data, data["meta"]
-    is_new = "payload" in inner
-    assert is_new != ("diff" in inner)
-    assert inner.get("event", "DATA_NEW" if is_new else "DATA_UPDATE") == ("DATA_NEW" if is_new else "DATA_UPDATE")
-    model = (inner.get("object") or meta["object"]).replace("-", "_")
-    integration = inner.get("integration_id") or meta.get("integration_id")
-    content = inner["payload"] if is_new else inner["diff"]
-    return model, inner["record_id"], integration, "NEW" if is_new else "UPDATE", content, shape
+from harness.simulated import BINARY, MODELS, STAMPS, TOKEN, TOP, fetch, moment, pages, wait_for, without_sequence
 
 
 # One record
@@ -281,25 +89,6 @@ def test_gzip_is_sent_only_to_those_who_offer_it(sim):
 
 
 # Lists
-
-
-def pages(one, model, query, limit):
-    offset, records, metas = 0, [], []
-    while True:
-        answer = one.get(f"/v1/{model}/?limit={limit}&offset={offset}{query}")
-        assert answer.status == 200, answer.body
-        meta = answer.json()["meta"]
-        found = [without_sequence(record) for record in answer.results()]
-        assert {sequence for _, sequence in found} <= {meta["read_sequence"]}
-        records += [record for record, _ in found]
-        metas.append(meta)
-        offset += limit
-        if not meta["hasMore"]:
-            return records, metas
-
-
-def moment(text):
-    return datetime.min if text is None else datetime.fromisoformat(text).replace(tzinfo=None)
 
 
 @pytest.mark.parametrize("key", sorted(STAMPS))
@@ -413,152 +202,6 @@ def test_thousands_of_delayed_answers_wait_at_once(sim):
     assert one.stats()["max_in_flight"] > 1000
 
 
-# Webhooks
-
-
-def deliver(one, receiver, seconds=60, **options):
-    one.post("start", {"webhook_url": receiver.url} | options)
-    wait_for(lambda: one.line("event=changes_done"), "event=changes_done", seconds)
-
-
-def test_webhooks_are_signed_and_tell_each_change_once(sim, receiver):
-    one, sink = sim(records=60, rate=0, new_percent=20, webhook_concurrency=1), receiver()
-    state = {model: one.truth(model) for model in MODELS}
-    before = copy.deepcopy(state)
-    deliver(one, sink, changes=600)
-    shapes, kinds = set(), set()
-    for body, signature in zip(sink.bodies, sink.signatures):
-        assert signature == hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-        model, record_id, integration, kind, content, shape = event_of(body)
-        true = one.truth(model)[record_id] if kind == "NEW" else None
-        shapes.add(shape)
-        kinds.add(kind if kind == "NEW" or set(content["new"]) - STAMPS else "SEEN")
-        if kind == "NEW":
-            assert record_id not in state[model]
-            assert content.keys() <= true.keys()
-            state[model][record_id] = {}
-        else:
-            known = state[model][record_id]
-            assert content["new"].keys() == content["previous"].keys()
-            assert 1 <= len(set(content["new"]) - STAMPS) <= 3 or "last_seen" in content["new"]
-            assert all(content["new"][name] != old for name, old in content["previous"].items())
-            if record_id in before[model]:
-                # The moments move with every change, but not every diff tells them.
-                assert all(known[name] == old for name, old in content["previous"].items() if name not in STAMPS)
-                assert known["integration_id"] == integration
-            known.update(content["new"])
-    assert shapes == {"A", "B", "C"} and kinds == {"NEW", "UPDATE", "SEEN"}
-    silent = 0
-    for model in MODELS:
-        changed = one.truth(model, "&changed=1")
-        for record_id, true in one.truth(model).items():
-            if record_id not in before[model]:
-                assert record_id in changed
-                continue
-            told = {name: value for name, value in state[model][record_id].items() if name not in STAMPS}
-            unlike = {name for name, value in told.items() if value != true[name]}
-            silent += len(unlike)
-            assert unlike <= EMBEDDED
-            assert (record_id in changed) == (true != before[model][record_id])
-    assert silent > 0
-    stats = one.stats()
-    assert stats["changes"] == stats["webhooks_ok"] == len(sink.bodies) == 600
-    assert stats["webhook_answers"] == {"200": 600}
-    assert one.line("event=changes_done").endswith("changes=600 webhooks_ok=600 webhooks_lost=0")
-    assert [entry["body"].encode() for entry in one.sent(50)] == sink.bodies[-50:]
-    assert [entry["signature"] for entry in one.sent(50)] == sink.signatures[-50:]
-
-
-@pytest.mark.parametrize("shape", ["A", "B", "C", "A0"])
-def test_one_shape_alone_is_sent(sim, receiver, shape):
-    one, sink = sim(rate=0, shape=shape), receiver()
-    deliver(one, sink, changes=40)
-    assert {event_of(body)[5] for body in sink.bodies} == {shape}
-
-
-def test_orphans_are_mixed_in_on_demand(sim, receiver):
-    one, sink = sim(rate=0, mixed_orphans=50), receiver()
-    deliver(one, sink, changes=100)
-    assert {event_of(body)[5] for body in sink.bodies} == {"A", "B", "C", "A0"}
-
-
-def test_a_refused_webhook_comes_again_and_is_lost_after_ten_retries(sim, receiver):
-    one, sink = sim(retry_ms=5, rate=0, models="units", webhook_concurrency=1), receiver([503, 302, 500])
-    deliver(one, sink, changes=1)
-    assert len(sink.bodies) == 4 and len(set(sink.bodies)) == 1
-    assert one.stats()["webhook_answers"] == {"200": 1, "302": 1, "500": 1, "503": 1}
-    assert one.stats()["webhooks_retried"] == 3
-    other, closed = sim(retry_ms=5, rate=0, models="units"), receiver([500] * 11)
-    deliver(other, closed, changes=1)
-    assert len(closed.bodies) == 11
-    assert other.line("event=changes_done").endswith("webhooks_ok=0 webhooks_lost=1")
-    assert [(entry["outcome"], entry["attempts"], entry["status"]) for entry in other.sent()] == [("lost", 11, 500)]
-
-
-def test_a_receiver_that_is_not_there_is_tried_again(sim, receiver):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    one = sim(retry_ms=20, rate=0, webhook_url=f"http://127.0.0.1:{port}/", changes=3)
-    wait_for(lambda: one.stats()["webhook_answers"].get("none", 0) >= 3, "three attempts")
-    sink = receiver()
-    deliver(one, sink, changes=1)
-    assert one.stats()["webhooks_ok"] == len(sink.bodies) == 4
-
-
-def test_dropped_webhooks_are_changes_that_nobody_hears_of(sim, receiver):
-    one, sink = sim(rate=0, drop_webhooks=30, records=200, new_percent=0), receiver()
-    deliver(one, sink, changes=300)
-    stats = one.stats()
-    assert stats["webhooks_dropped"] > 30
-    assert stats["webhooks_dropped"] + len(sink.bodies) == 300
-    told = {event_of(body)[1] for body in sink.bodies}
-    changed = {record_id for model in MODELS for record_id in one.truth(model, "&changed=1")}
-    assert told < changed
-
-
-def test_the_rate_is_kept_and_a_stop_stops(sim, receiver):
-    one, sink = sim(), receiver()
-    began = time.monotonic()
-    deliver(one, sink, rate=200, changes=100)
-    assert time.monotonic() - began >= 0.45
-    one.post("start", {"rate": 0, "changes": 0})
-    wait_for(lambda: one.stats()["changes"] > 200, "changes without end")
-    one.post("stop")
-    wait_for(lambda: one.stats()["webhooks_waiting"] == 0, "delivery")
-    made = one.stats()["changes"]
-    assert not one.stats()["running"]
-    assert one.stats()["webhooks_ok"] == one.stats()["changes"] == made == len(sink.bodies)
-
-
-@pytest.mark.parametrize("mover", ["all", "changes", "none"])
-def test_what_moves_updated_at_is_chosen(sim, receiver, mover):
-    one, sink = sim(records=30, rate=0, updated_at=mover, new_percent=0, last_seen_percent=50, models="units"), receiver()
-    before = one.truth("units")
-    deliver(one, sink, changes=15)
-    fields = {i for _, i, _, _, content, _ in map(event_of, sink.bodies) if set(content["new"]) - STAMPS}
-    changed = one.truth("units", "&changed=1")
-    moved = {i for i, record in changed.items() if record["updated_at"] != before[i]["updated_at"]}
-    assert moved == {"all": set(changed), "changes": fields, "none": set()}[mover]
-    assert all(record["last_seen"] != before[i]["last_seen"] for i, record in changed.items())
-
-
-def test_the_seed_decides_records_changes_and_shapes(sim, receiver):
-    def run(seed):
-        one, sink = sim(seed=seed, rate=0, webhook_concurrency=1), receiver()
-        start = {model: one.truth(model) for model in MODELS}
-        deliver(one, sink, changes=200)
-        events = []
-        for body in sink.bodies:
-            model, record_id, integration, kind, content, shape = event_of(body)
-            content = content["new"] if kind == "UPDATE" else content
-            lasting = {name: value for name, value in content.items() if name not in STAMPS}
-            events.append((model, record_id, integration, kind, lasting, shape))
-        return start, events
-
-    assert run(7) == run(7)
-    assert run(8)[0] != run(7)[0]
-
-
 # Faults
 
 
@@ -667,73 +310,6 @@ def test_a_higher_read_sequence_never_shows_an_older_state(sim, receiver):
                 assert states.setdefault((record_id, sequence), record) == record
 
 
-# Steering
-
-
-def test_one_particular_change_with_unknown_fields_and_types(sim, receiver):
-    sink = receiver()
-    one = sim(models="units", webhook_url=sink.url)
-    record_id, before = next(iter(one.truth("units").items()))
-    fields = {"floor": "7", "square_feet": "not a number", "later": {"x": 1}}
-    fields["custom_data"] = {"read_sequence": 1, "a": [1, {"b": None}]}
-    one.post("change", {"model": "units", "id": record_id, "fields": fields})
-    one.post("change", {"model": "units", "id": record_id, "fields": {"later": [2], "other": "ü\"\n"}})
-    one.post("change", {"model": "units", "id": record_id, "fields": {"city": "unheard"}, "webhook": False})
-    after = one.truth("units")[record_id]
-    assert after["floor"] == "7" and after["square_feet"] == "not a number" and after["city"] == "unheard"
-    assert after["custom_data"] == {"a": [1, {"b": None}]}
-    assert after["later"] == [2] and after["other"] == "ü\"\n"
-    assert moment(after["updated_at"]) > moment(before["updated_at"])
-    record, _ = without_sequence(one.record("units", record_id).results())
-    assert record == after
-    wait_for(lambda: len(sink.bodies) == 2, "two webhooks")
-    diff = next(content for *_, content, _ in map(event_of, sink.bodies) if "floor" in content["new"])
-    assert diff["new"] == {"floor": "7", "square_feet": "not a number", "custom_data": {"a": [1, {"b": None}]}}
-    assert diff["previous"] == {name: before[name] for name in diff["new"]}
-    one.post("change", {"model": "units", "id": record_id, "fields": {"last_seen": "2020-01-01T00:00:00Z"}})
-    assert one.get("/v1/units/?order-by=last_seen:asc&limit=250").results()[-1]["id"] != record_id
-    assert one.truth("units")[record_id]["last_seen"] == "2020-01-01T00:00:00Z"
-
-
-def test_a_deleted_record_is_unknown_from_then_on(sim, receiver):
-    sink = receiver()
-    one = sim(records=300, models="units", webhook_url=sink.url)
-    record_id = next(i for i in one.truth("units") if "/" in i)
-    one.post("delete?" + urllib.parse.urlencode({"model": "units", "id": record_id}))
-    assert one.record("units", record_id).status == 404
-    assert record_id not in one.truth("units")
-    total = one.get("/v1/units/?limit=1").json()["meta"]["total"]
-    assert total == one.stats()["records"]["units"] == len(one.truth("units"))
-    assert one.stats()["deleted"] == 1
-    wait_for(lambda: any(event_of(body)[1] == record_id for body in sink.bodies), "its webhook")
-    content = next(event_of(body)[4] for body in sink.bodies if event_of(body)[1] == record_id)
-    assert set(content["new"]) == set(content["previous"]) == {"last_seen"}
-    one.post("delete?" + urllib.parse.urlencode({"model": "units", "id": record_id}), expected=404)
-
-
-def test_steering_refuses_what_it_does_not_know(sim):
-    one = sim(models="units")
-    record_id = next(iter(one.truth("units")))
-    for page, body, status in [
-        ("start", {"speed": 1}, 400),
-        ("start", {"shape": "D"}, 400),
-        ("start", {"rate": -1}, 400),
-        ("start", {"webhook_url": ""}, 400),
-        ("start", [], 400),
-        ("change", {"model": "units", "id": record_id, "fields": {"id": "x"}}, 400),
-        ("change", {"model": "units", "id": record_id, "fields": {"updated_at": "today"}}, 400),
-        ("change", {"model": "units", "id": "unknown", "fields": {}}, 404),
-        ("change", {"model": "leases", "id": record_id, "fields": {}}, 404),
-        ("delete?model=units&id=unknown", {}, 404),
-        ("nothing", {}, 404),
-        ("stats", {}, 405),
-    ]:
-        answer = fetch("POST", f"{one.url}/_sim/{page}", json.dumps(body).encode())
-        assert (page, answer.status) == (page, status)
-    assert fetch("GET", f"{one.url}/_sim/truth?model=leases").status == 404
-    assert one.stats()["changes"] == 0
-
-
 # Command line
 
 
@@ -749,7 +325,8 @@ def test_help_lists_every_flag_and_the_readme_too():
 @pytest.mark.parametrize(
     "arguments",
     [["--nothing"], ["units"], ["--records"], ["--records", "-1"], ["--records", "1.5"], ["--rate", "fast"], ["--models", "dragons"],
-     ["--shape", "D"], ["--integrations", "0"]],
+     ["--shape", "D"], ["--integrations", "0"], ["--late", "5"], ["--late", "5:"], ["--replay", "101:5"], ["--replay", "5:x"],
+     ["--diff-updated-at", "some"]],
 )
 def test_a_wrong_command_line_ends_with_64(arguments):
     assert subprocess.run([BINARY, *arguments], capture_output=True, timeout=30).returncode == 64

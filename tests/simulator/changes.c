@@ -19,6 +19,7 @@
 struct changes {
     struct store *store;
     struct webhooks *webhooks;
+    struct diffs *diffs;
     const struct options *options;
     struct random random;          /* what changes */
     struct random webhooks_random; /* how it is told */
@@ -32,12 +33,13 @@ struct changes {
     struct change_counts counts;
 };
 
-struct changes *changes_create(struct store *store, struct webhooks *webhooks,
+struct changes *changes_create(struct store *store, struct webhooks *webhooks, struct diffs *diffs,
                                const struct options *options)
 {
     struct changes *changes = memory_get_zeroed(1, sizeof *changes);
     changes->store = store;
     changes->webhooks = webhooks;
+    changes->diffs = diffs;
     changes->options = options;
     changes->random = random_make(options->seed, STREAM_CHANGES);
     changes->webhooks_random = random_make(options->seed, STREAM_WEBHOOKS);
@@ -94,14 +96,11 @@ static enum shape draw_shape(struct changes *changes)
     return orphan ? SHAPE_ORPHAN : drawn;
 }
 
-static void copy_slot(struct text *text, const struct record *record, int slot)
+static void copy_slot(struct text *text, const struct record *record, unsigned slot)
 {
-    size_t length = 0;
-    const char *bytes = slot >= 0 ? state_get(record->state, (unsigned)slot, &length) : NULL;
-    if (bytes != NULL)
-        text_append(text, bytes, length);
-    else
-        text_add(text, "null");
+    size_t length;
+    const char *bytes = state_get(record->state, slot, &length);
+    text_append(text, bytes, length);
 }
 
 /* What every webhook tells of a record. The payload is still to be written. */
@@ -111,8 +110,12 @@ static void begin_event(struct webhook_event *event, const struct changes *chang
     const struct layout *layout = &collection->layout;
     *event = (struct webhook_event){.model = layout->model->name};
     event->integration = changes->store->integrations[record->integration];
-    copy_slot(&event->record_id, record, layout->id);
-    copy_slot(&event->vendor, record, model_field(layout->model, "integration_vendor"));
+    copy_slot(&event->record_id, record, (unsigned)layout->id);
+    int vendor = model_field(layout->model, "integration_vendor");
+    if (vendor >= 0)
+        copy_slot(&event->vendor, record, (unsigned)vendor);
+    else
+        values_write_vendor(&event->vendor, &changes->store->values, record->integration);
 }
 
 static void send_event(struct changes *changes, struct webhook_event *event)
@@ -124,6 +127,15 @@ static void send_event(struct changes *changes, struct webhook_event *event)
     if (!webhooks_send(changes->webhooks, &body, dropped))
         log_line("error", "webhook_not_queued", "waiting=%d", WEBHOOKS_WAITING_MAX);
     text_free(&body);
+}
+
+/* Tells a change by a webhook, or not, and keeps it. */
+static void end_event(struct changes *changes, struct webhook_event *event, uint32_t integration,
+                      bool webhook)
+{
+    if (webhook)
+        send_event(changes, event);
+    diffs_add(changes->diffs, event, integration, store_now(changes->store));
     webhook_event_free(event);
 }
 
@@ -131,17 +143,16 @@ static void send_event(struct changes *changes, struct webhook_event *event)
 static void finish_edit(struct changes *changes, struct edit *edit, bool webhook)
 {
     struct webhook_event event;
-    begin_event(&event, changes, edit->collection, &edit->collection->records[edit->number]);
+    const struct record *record = &edit->collection->records[edit->number];
+    begin_event(&event, changes, edit->collection, record);
     edit_write_diff(&event.payload, edit);
     edit_apply(edit);
     changes->counts.made++;
-    if (webhook)
-        send_event(changes, &event);
-    else
-        webhook_event_free(&event);
+    end_event(changes, &event, record->integration, webhook);
 }
 
-/* Some of the fields; often with the id, sometimes without. */
+/* Some of the fields; often with the id, sometimes without. Only of what can be read are there
+ * payloads with all. */
 static void write_payload(struct text *text, struct changes *changes,
                           const struct collection *collection, const struct record *record)
 {
@@ -155,10 +166,11 @@ static void write_payload(struct text *text, struct changes *changes,
         const struct field *field = &layout->model->fields[i];
         bool is_id = (int)i == layout->id;
         bool small = is_id ? form < 7 : i == first || i == (first + 1) % layout->fields;
-        if (field->embedded || (form < 9 && !small))
+        bool large = layout->model->list_path != NULL || i != first;
+        if (field->embedded || !(form == 9 ? large : small))
             continue;
         text_format(text, "%s\"%s\":", any ? "," : "", field->name);
-        copy_slot(text, record, (int)i);
+        copy_slot(text, record, i);
         any = true;
     }
     text_add(text, "}");
@@ -178,7 +190,7 @@ static void make_new(struct changes *changes, struct collection *collection)
     write_payload(&event.payload, changes, collection, record);
     changes->counts.made++;
     changes->counts.made_new++;
-    send_event(changes, &event);
+    end_event(changes, &event, record->integration, true);
 }
 
 /* A record that is not deleted; STORE_NONE when the draw and its successors find none. */
@@ -193,6 +205,17 @@ static uint32_t draw_record(struct changes *changes, const struct collection *co
     return number;
 }
 
+static struct edit_stamps stamps_of(const struct changes *changes, bool fields, bool told)
+{
+    int mover = changes->options->updated_at;
+    int teller = changes->options->diff_updated_at;
+    return (struct edit_stamps){.updated_at = mover == UPDATED_AT_ALL ||
+                                              (mover == UPDATED_AT_CHANGES && fields),
+                                .tell_updated_at = teller == DIFF_UPDATED_AT_ALL ||
+                                                   (teller == DIFF_UPDATED_AT_MIXED && told),
+                                .tell_last_seen = told};
+}
+
 static void make_update(struct changes *changes, struct collection *collection, bool seen_only)
 {
     uint32_t number = draw_record(changes, collection);
@@ -205,10 +228,8 @@ static void make_update(struct changes *changes, struct collection *collection, 
     if (!seen_only)
         edit_draw(&edit, &changes->random);
     bool told = random_percent(&changes->random, STAMPS_TOLD);
-    int mover = changes->options->updated_at;
     bool fields = edit.count > 0;
-    edit_touch(&edit, mover == UPDATED_AT_ALL || (mover == UPDATED_AT_CHANGES && fields),
-               told || !fields);
+    edit_touch(&edit, stamps_of(changes, fields, told || !fields));
     changes->counts.made_last_seen += !fields;
     finish_edit(changes, &edit, true);
     edit_end(&edit);
@@ -228,11 +249,13 @@ static void make_one(struct changes *changes)
     changes->streamed++;
 }
 
-static bool may_make(const struct changes *changes, uint64_t waiting)
+static bool may_make(const struct changes *changes, struct webhook_load load)
 {
-    uint64_t most =
-        changes->rate > 0 ? WEBHOOKS_WAITING_MAX : changes->options->webhook_concurrency * 2;
-    return changes->running && changes->streamed < changes->target && waiting < most;
+    if (!changes->running || changes->streamed >= changes->target)
+        return false;
+    bool paced =
+        changes->rate > 0 || load.waiting - load.asleep < changes->options->webhook_concurrency * 2;
+    return paced && load.waiting < WEBHOOKS_WAITING_MAX;
 }
 
 static void announce(struct changes *changes)
@@ -255,9 +278,9 @@ int64_t changes_run(struct changes *changes, int64_t now)
     announce(changes);
     if (changes->next_at < (double)(now - CATCH_UP_MS))
         changes->next_at = (double)now;
-    uint64_t waiting = webhooks_waiting(changes->webhooks);
-    for (int i = 0; i < BATCH; i++, waiting++) {
-        if (!may_make(changes, waiting)) {
+    struct webhook_load load = webhooks_load(changes->webhooks);
+    for (int i = 0; i < BATCH; i++, load.waiting++) {
+        if (!may_make(changes, load)) {
             announce(changes);
             return DELAYS_NEVER;
         }
@@ -277,9 +300,8 @@ bool changes_make(struct changes *changes, struct collection *collection, uint32
     edit_begin(&edit, changes->store, collection, number);
     bool good = edit_take(&edit, fields, problem);
     if (good) {
-        int mover = changes->options->updated_at;
         bool any = edit.count > 0;
-        edit_touch(&edit, mover == UPDATED_AT_ALL || (mover == UPDATED_AT_CHANGES && any), !any);
+        edit_touch(&edit, stamps_of(changes, any, !any));
         finish_edit(changes, &edit, webhook);
     }
     edit_end(&edit);
@@ -291,13 +313,14 @@ void changes_delete(struct changes *changes, struct collection *collection, uint
     struct edit edit;
     struct webhook_event event;
     edit_begin(&edit, changes->store, collection, number);
-    edit_touch(&edit, false, true);
-    begin_event(&event, changes, collection, &collection->records[number]);
+    edit_touch(&edit, (struct edit_stamps){.tell_last_seen = true});
+    const struct record *record = &collection->records[number];
+    begin_event(&event, changes, collection, record);
     edit_write_diff(&event.payload, &edit);
     edit_end(&edit);
     store_delete(changes->store, collection, number);
     changes->counts.deleted++;
-    send_event(changes, &event);
+    end_event(changes, &event, record->integration, true);
 }
 
 void changes_counts(const struct changes *changes, struct change_counts *counts)

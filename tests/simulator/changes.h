@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tests/simulator/diffs.h"
 #include "tests/simulator/options.h"
 #include "tests/simulator/store.h"
 #include "tests/simulator/webhooks.h"
@@ -24,8 +25,9 @@ struct change_counts {
     bool running;
 };
 
-/* Store, webhooks and options must outlive it. Begins at once when the options ask for changes. */
-struct changes *changes_create(struct store *store, struct webhooks *webhooks,
+/* Store, webhooks, diffs and options must outlive it. Begins at once when the options ask for
+ * changes. */
+struct changes *changes_create(struct store *store, struct webhooks *webhooks, struct diffs *diffs,
                                const struct options *options);
 void changes_destroy(struct changes *changes);
 

@@ -64,6 +64,8 @@ static void write_webhook_counts(struct text *text, const struct webhook_counts 
                 counts->ok);
     text_format(text, ",\"webhooks_retried\":%" PRIu64 ",\"webhooks_lost\":%" PRIu64,
                 counts->retried, counts->lost);
+    text_format(text, ",\"webhooks_late\":%" PRIu64 ",\"webhooks_replayed\":%" PRIu64, counts->late,
+                counts->replayed);
     text_format(text, ",\"webhooks_waiting\":%" PRIu64 ",\"webhooks_dropped\":%" PRIu64,
                 counts->waiting, counts->dropped);
     text_add(text, ",\"webhook_answers\":{");
@@ -89,8 +91,9 @@ static void write_api_counts(struct text *text, const struct http_api_counts *co
         total += counts->requests[i];
     text_format(text, ",\"requests\":%" PRIu64 ",\"requests_id\":%" PRIu64, total,
                 counts->requests[REQUEST_ID]);
-    text_format(text, ",\"requests_list\":%" PRIu64 ",\"requests_other\":%" PRIu64,
-                counts->requests[REQUEST_LIST], counts->requests[REQUEST_OTHER]);
+    text_format(text, ",\"requests_list\":%" PRIu64 ",\"requests_diffs\":%" PRIu64,
+                counts->requests[REQUEST_LIST], counts->requests[REQUEST_DIFFS]);
+    text_format(text, ",\"requests_other\":%" PRIu64, counts->requests[REQUEST_OTHER]);
     for (unsigned i = 2; i < 6; i++)
         text_format(text, ",\"status_%uxx\":%" PRIu64, i, counts->statuses[i]);
     text_format(text, ",\"status_429\":%" PRIu64 ",\"status_none\":%" PRIu64, counts->too_many,
@@ -111,6 +114,7 @@ static void get_stats(const struct control *control, struct request *request)
                 changes.made_new);
     text_format(text, ",\"changes_last_seen\":%" PRIu64 ",\"deleted\":%" PRIu64 ",\"running\":%s",
                 changes.made_last_seen, changes.deleted, changes.running ? "true" : "false");
+    text_format(text, ",\"diffs_kept\":%" PRIu64, diffs_kept(control->diffs));
     write_webhook_counts(text, &webhooks);
     write_api_counts(text, http_api_counts(control->api));
     text_format(text, ",\"read_sequence\":%" PRIu64 ",\"records\":{", control->store->sequence);

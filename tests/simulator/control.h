@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "tests/simulator/changes.h"
+#include "tests/simulator/diffs.h"
 #include "tests/simulator/http_api.h"
 #include "tests/simulator/request.h"
 #include "tests/simulator/store.h"
@@ -13,6 +14,7 @@
  * the store's thread. */
 struct control {
     struct store *store;
+    struct diffs *diffs;
     struct changes *changes;
     struct webhooks *webhooks;
     struct http_api *api;

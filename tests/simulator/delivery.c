@@ -48,6 +48,8 @@ void delivery_write(struct text *text, const struct delivery *delivery)
                 delivery->status);
     text_format(text, ",\"queued_at\":%" PRId64 ",\"ended_at\":%" PRId64 ",\"signature\":\"%s\"",
                 delivery->queued_at, delivery->ended_at, delivery->signature);
+    text_format(text, ",\"late\":%s,\"replays\":%u", delivery->late ? "true" : "false",
+                delivery->replays);
     text_add(text, ",\"body\":");
     text_json(text, delivery->body, delivery->length);
     text_add(text, "}");

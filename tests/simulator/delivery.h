@@ -24,7 +24,12 @@ struct delivery {
     unsigned attempts;
     unsigned status; /* of the last answer; 0 = none came */
     enum delivery_outcome outcome;
-    bool kept; /* the history holds it: not to be freed when it ends */
+    bool late;        /* its first attempt is to fail without being sent */
+    bool replay;      /* it is to be sent once more when it was delivered */
+    unsigned replays; /* that came to an end */
+    bool asleep;      /* late, or delivered and not yet sent once more */
+    bool busy;        /* it waits or is under way */
+    bool kept;        /* the history holds it: not to be freed when it ends */
     struct delivery *next;
 };
 

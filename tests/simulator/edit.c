@@ -8,6 +8,7 @@
 #define DRAWN_MAX      3
 #define TRIES          8  /* at a value that differs from the present one */
 #define SILENT_PERCENT 20 /* of changes also change what is embedded */
+#define FLIP_PERCENT   40 /* of changes of a model that has such a field change it alone */
 
 void edit_begin(struct edit *edit, struct store *store, struct collection *collection,
                 uint32_t number)
@@ -72,6 +73,10 @@ static void draw_value(struct edit *edit, unsigned slot, bool told, struct rando
 void edit_draw(struct edit *edit, struct random *random)
 {
     const struct layout *layout = &edit->collection->layout;
+    if (layout->flip >= 0 && random_percent(random, FLIP_PERCENT)) {
+        draw_value(edit, (unsigned)layout->flip, true, random);
+        return;
+    }
     unsigned changeable[MODEL_FIELDS_MAX];
     unsigned count = 0;
     for (unsigned slot = 0; slot < layout->fields; slot++) {
@@ -190,7 +195,7 @@ static void touch(struct edit *edit, int slot, int64_t moment, bool told)
     add_value(edit, (unsigned)slot, text, told);
 }
 
-void edit_touch(struct edit *edit, bool updated_at, bool told)
+void edit_touch(struct edit *edit, struct edit_stamps stamps)
 {
     const struct record *record = record_of(edit);
     int64_t moment = store_now(edit->store);
@@ -198,9 +203,9 @@ void edit_touch(struct edit *edit, bool updated_at, bool told)
         if (record->stamps[stamp] >= moment)
             moment = record->stamps[stamp] + 1;
     }
-    if (updated_at)
-        touch(edit, edit->collection->layout.updated_at, moment, told);
-    touch(edit, edit->collection->layout.last_seen, moment, told);
+    if (stamps.updated_at)
+        touch(edit, edit->collection->layout.updated_at, moment, stamps.tell_updated_at);
+    touch(edit, edit->collection->layout.last_seen, moment, stamps.tell_last_seen);
 }
 
 static void write_side(struct text *text, const struct edit *edit, bool previous)

@@ -41,9 +41,15 @@ void edit_draw(struct edit *edit, struct random *random);
  */
 bool edit_take(struct edit *edit, const cJSON *fields, const char **problem);
 
-/* Sets last_seen, and updated_at if wanted, to a moment after all that the record showed; what was
- * taken by hand stays. */
-void edit_touch(struct edit *edit, bool updated_at, bool told);
+/* Which stamps move, and which of them a webhook tells. last_seen always moves. */
+struct edit_stamps {
+    bool updated_at;
+    bool tell_updated_at;
+    bool tell_last_seen;
+};
+
+/* Sets the stamps to a moment after all that the record showed; what was taken by hand stays. */
+void edit_touch(struct edit *edit, struct edit_stamps stamps);
 
 /* Appends {"new": {...}, "previous": {...}}. Before edit_apply(). */
 void edit_write_diff(struct text *text, const struct edit *edit);

@@ -7,12 +7,15 @@
 
 #include "tests/simulator/list.h"
 
+#define DIFFS_PATH "/v1/admin/data-diffs/"
+
 #define STREAM_FAULTS  UINT64_C(0xfa0175)
 #define STREAM_TIMING  UINT64_C(0x7131)
 #define STREAM_SHUFFLE UINT64_C(0x5407)
 
 struct http_api {
     struct store *store;
+    const struct diffs *diffs;
     const struct options *options;
     struct faults faults;
     struct limits limits;
@@ -21,10 +24,12 @@ struct http_api {
     struct http_api_counts counts;
 };
 
-struct http_api *http_api_create(struct store *store, const struct options *options, int64_t now)
+struct http_api *http_api_create(struct store *store, const struct diffs *diffs,
+                                 const struct options *options, int64_t now)
 {
     struct http_api *api = memory_get_zeroed(1, sizeof *api);
     api->store = store;
+    api->diffs = diffs;
     api->options = options;
     api->faults.random = random_make(options->seed, STREAM_FAULTS);
     api->timing = random_make(options->seed, STREAM_TIMING);
@@ -67,6 +72,8 @@ static enum request_kind kind_of(struct http_api *api, const struct request *req
         return REQUEST_OTHER;
     if (store_by_list_path(api->store, request->uri.path) != NULL)
         return REQUEST_LIST;
+    if (strcmp(request->uri.path, DIFFS_PATH) == 0)
+        return REQUEST_DIFFS;
     if (store_by_id_path(api->store, request->uri.path, &id) != NULL && id[0] != '\0')
         return REQUEST_ID;
     return REQUEST_OTHER;
@@ -78,7 +85,7 @@ static bool redirect(struct http_api *api, struct request *request)
     struct text target = {0};
     text_format(&target, "%s/", request->uri.path);
     char *path = text_take(&target);
-    bool found = store_by_list_path(api->store, path) != NULL;
+    bool found = store_by_list_path(api->store, path) != NULL || strcmp(path, DIFFS_PATH) == 0;
     if (found) {
         const char *query = request->uri.query;
         text_format(&target, "%s%s%s", path, query != NULL ? "?" : "", query != NULL ? query : "");
@@ -113,6 +120,20 @@ static void answer_list(struct http_api *api, struct request *request)
     struct random *shuffle = api->options->ties == TIES_SHUFFLE ? &api->shuffle : NULL;
     request->answer.status = 200;
     list_write(&request->answer.body, collection, &query, store_read(api->store), shuffle);
+}
+
+static void answer_diffs(struct http_api *api, struct request *request)
+{
+    struct diffs_query query;
+    const char *problem;
+    if (api->options->data_diffs == 0) {
+        request_refuse(request, 403, "forbidden", "data diffs are switched off");
+    } else if (!diffs_parse(&query, api->store, &request->uri, &problem)) {
+        request_refuse(request, 400, "bad_request", problem);
+    } else {
+        request->answer.status = 200;
+        diffs_write(&request->answer.body, api->diffs, &query, store_read(api->store));
+    }
 }
 
 static uint32_t another_record(struct http_api *api, const struct collection *collection,
@@ -202,6 +223,8 @@ static void answer(struct http_api *api, struct request *request)
         answer_id(api, request);
     else if (request->kind == REQUEST_LIST)
         answer_list(api, request);
+    else if (request->kind == REQUEST_DIFFS)
+        answer_diffs(api, request);
     else
         answer_other(api, request);
     if (request->fault == FAULT_TRUNCATE)

@@ -4,12 +4,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tests/simulator/diffs.h"
 #include "tests/simulator/options.h"
 #include "tests/simulator/request.h"
 #include "tests/simulator/store.h"
 
-/* The API's own pages: /v1/<path>/ and /v1/<path>/{id}, with its limit, its latency and its faults.
- * On the store's thread. */
+/* The API's own pages: /v1/<path>/, /v1/<path>/{id} and /v1/admin/data-diffs/, with its limit, its
+ * latency and its faults. On the store's thread. */
 struct http_api;
 
 struct http_api_counts {
@@ -20,8 +21,9 @@ struct http_api_counts {
     uint64_t max_in_flight;
 };
 
-/* `now` is monotonic: the limit's first minute begins. Options and store must outlive it. */
-struct http_api *http_api_create(struct store *store, const struct options *options, int64_t now);
+/* `now` is monotonic: the limit's first minute begins. Options, store and diffs must outlive it. */
+struct http_api *http_api_create(struct store *store, const struct diffs *diffs,
+                                 const struct options *options, int64_t now);
 void http_api_destroy(struct http_api *api);
 
 /* See faults_parse(). */

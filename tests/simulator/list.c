@@ -20,6 +20,21 @@ static bool read_count(const char *text, uint64_t least, uint64_t most, uint64_t
     return number >= least && number <= most;
 }
 
+bool list_read_paging(const struct uri_parameter *parameter, uint64_t *offset, uint64_t *limit,
+                      const char **problem)
+{
+    if (strcmp(parameter->name, "offset") == 0) {
+        if (!read_count(parameter->value, 0, INT64_MAX, offset))
+            *problem = "offset must be 0 or more";
+        return true;
+    }
+    if (strcmp(parameter->name, "limit") != 0)
+        return false;
+    if (!read_count(parameter->value, 1, LIST_LIMIT_MAX, limit))
+        *problem = "limit must be 1 to 250";
+    return true;
+}
+
 static bool read_order(struct list_query *query, const char *text)
 {
     size_t length = strcspn(text, ":");
@@ -88,14 +103,9 @@ static void read_parameter(struct list_query *query, const struct store *store,
                            const struct uri_parameter *parameter, bool extended,
                            const char **problem)
 {
-    const char *name = parameter->name;
-    if (strcmp(name, "offset") == 0) {
-        if (!read_count(parameter->value, 0, INT64_MAX, &query->offset))
-            *problem = "offset must be 0 or more";
-    } else if (strcmp(name, "limit") == 0) {
-        if (!read_count(parameter->value, 1, LIST_LIMIT_MAX, &query->limit))
-            *problem = "limit must be 1 to 250";
-    } else if (strcmp(name, "order-by") == 0) {
+    if (list_read_paging(parameter, &query->offset, &query->limit, problem))
+        return;
+    if (strcmp(parameter->name, "order-by") == 0) {
         if (!read_order(query, parameter->value))
             *problem = "order-by must be created_at, updated_at or last_seen, then :asc or :desc";
     } else if (!extended || !read_range(query, parameter, problem)) {
@@ -217,6 +227,16 @@ static void write_records(struct text *text, const struct collection *collection
     }
 }
 
+void list_write_meta(struct text *text, const struct list_meta *meta)
+{
+    text_format(text,
+                "{\"meta\":{\"offset\":%" PRIu64 ",\"limit\":%" PRIu64
+                ",\"orderBy\":\"%s:%s\",\"hasMore\":%s,\"total\":%" PRIu64
+                ",\"read_sequence\":%" PRIu64 "},\"results\":[",
+                meta->offset, meta->limit, meta->key, meta->descending ? "desc" : "asc",
+                meta->more ? "true" : "false", meta->total, meta->sequence);
+}
+
 void list_write(struct text *text, const struct collection *collection,
                 const struct list_query *query, uint64_t sequence, struct random *shuffle)
 {
@@ -224,13 +244,13 @@ void list_write(struct text *text, const struct collection *collection,
     struct order chosen = choose(collection, query, &own);
     size_t offset = query->offset < chosen.count ? query->offset : chosen.count;
     size_t count = chosen.count - offset < query->limit ? chosen.count - offset : query->limit;
-    text_format(text,
-                "{\"meta\":{\"offset\":%" PRIu64 ",\"limit\":%" PRIu64
-                ",\"orderBy\":\"%s:%s\",\"hasMore\":%s,\"total\":%zu,\"read_sequence\":%" PRIu64
-                "},\"results\":[",
-                query->offset, query->limit, stamp_names[query->stamp],
-                query->descending ? "desc" : "asc",
-                offset + count < chosen.count ? "true" : "false", chosen.count, sequence);
+    list_write_meta(text, &(struct list_meta){.offset = query->offset,
+                                              .limit = query->limit,
+                                              .key = stamp_names[query->stamp],
+                                              .descending = query->descending,
+                                              .more = offset + count < chosen.count,
+                                              .total = chosen.count,
+                                              .sequence = sequence});
     size_t first = query->descending ? chosen.count - offset - count : offset;
     if (count > 0 && shuffle != NULL) {
         size_t low = first;

@@ -33,6 +33,25 @@ struct list_query {
     int64_t most[STAMPS];
 };
 
+/* What a page says of itself. */
+struct list_meta {
+    uint64_t offset;
+    uint64_t limit;
+    const char *key; /* of the order */
+    bool descending;
+    bool more;
+    uint64_t total;
+    uint64_t sequence;
+};
+
+/* Reads `offset` or `limit`; false when the parameter is neither. *problem is set when its value
+ * cannot be. */
+bool list_read_paging(const struct uri_parameter *parameter, uint64_t *offset, uint64_t *limit,
+                      const char **problem);
+
+/* Appends {"meta": {...}, "results": [ */
+void list_write_meta(struct text *text, const struct list_meta *meta);
+
 /* Reads the query string. On false *problem says what the API would refuse; the text is constant.
  */
 bool list_parse(struct list_query *query, const struct store *store,

@@ -14,6 +14,7 @@
 #include "tests/simulator/clock.h"
 #include "tests/simulator/control.h"
 #include "tests/simulator/delays.h"
+#include "tests/simulator/diffs.h"
 #include "tests/simulator/http_api.h"
 #include "tests/simulator/log.h"
 #include "tests/simulator/options.h"
@@ -71,16 +72,16 @@ static int block_signals(void)
 static int simulate(const struct options *options, int signal_fd)
 {
     int exit_code = EXIT_AWAY;
-    struct control control = {.store = store_create(options)};
+    struct control control = {.store = store_create(options), .diffs = diffs_create(options->seed)};
     control.webhooks = webhooks_create(options);
-    control.api = http_api_create(control.store, options, clock_monotonic());
+    control.api = http_api_create(control.store, control.diffs, options, clock_monotonic());
     struct server *server = NULL;
     const char *problem;
     if (!http_api_set_faults(control.api, options->fault, &problem)) {
         log_line("error", "bad_fault", "message=\"%s\"", problem);
         exit_code = EXIT_USAGE;
     } else if (control.webhooks != NULL) {
-        control.changes = changes_create(control.store, control.webhooks, options);
+        control.changes = changes_create(control.store, control.webhooks, control.diffs, options);
         server = server_create(options, &control);
     }
     if (server != NULL) {
@@ -92,6 +93,7 @@ static int simulate(const struct options *options, int signal_fd)
     changes_destroy(control.changes);
     webhooks_destroy(control.webhooks);
     http_api_destroy(control.api);
+    diffs_destroy(control.diffs);
     store_destroy(control.store);
     return exit_code;
 }

@@ -3,11 +3,34 @@
 #include <stddef.h>
 #include <string.h>
 
+static const struct model *const tables[] = {models_core, models_unreadable};
+
+#define TABLES (sizeof tables / sizeof tables[0])
+
+const char *const models_vendors[] = {
+    "SAMPLE2",  "BUILDIUM",     "ENTRATA",     "MRI",      "PROPERTYWARE", "PROPERTYWARE_REST",
+    "REALPAGE", "REALPAGE_RPX", "RENTMANAGER", "RENTVINE", "RESMAN",       "SAMPLE1",
+    NULL};
+
+const struct model *models_at(unsigned index)
+{
+    for (size_t i = 0; i < TABLES; i++) {
+        const struct model *model = tables[i];
+        for (; model->name != NULL; model++) {
+            if (index-- == 0)
+                return model;
+        }
+    }
+    return NULL;
+}
+
 const struct model *models_find(const char *name)
 {
-    for (const struct model *model = models_core; model->name != NULL; model++) {
-        if (strcmp(model->name, name) == 0)
-            return model;
+    for (size_t i = 0; i < TABLES; i++) {
+        for (const struct model *model = tables[i]; model->name != NULL; model++) {
+            if (strcmp(model->name, name) == 0)
+                return model;
+        }
     }
     return NULL;
 }

@@ -5,7 +5,7 @@
 
 /*
  * What the simulated models look like: constant tables, taken from the public description of the
- * API (OpenAPI 3.1 of 2026-02-12). To add a model, add its rows to a table in models_*.c; values.c
+ * API (OpenAPI 3.1 of 2026-02-12). To add a model, add its row to a table in models_*.c; values.c
  * derives plausible values from a field's name and type. Every model has the fields id, created_at,
  * updated_at and last_seen.
  */
@@ -30,18 +30,25 @@ struct field {
 };
 
 struct model {
-    const char *name; /* NULL ends a table */
-    const char *list_path;
-    const char *id_path; /* in front of the id; NULL = cannot be read by id */
+    const char *name;      /* NULL ends a table */
+    const char *list_path; /* NULL = no endpoint reads it, only webhooks tell of it */
+    const char *id_path;   /* in front of the id; NULL = cannot be read by id */
     const struct field *fields;
     const char *const *queries; /* the documented query keys of the list, ended by NULL */
 };
 
 #define MODEL_FIELDS_MAX 96 /* fields of one model */
-#define MODELS_MAX       64
+#define MODELS_MAX       128
 
-/* The core models; ended by a NULL name. */
+/* The tables; each is ended by a NULL name. */
 extern const struct model models_core[];
+extern const struct model models_unreadable[];
+
+/* The values of integration_vendor, ended by NULL. */
+extern const char *const models_vendors[];
+
+/* All models, in the order of the tables. NULL from the end on. */
+const struct model *models_at(unsigned index);
 
 /* NULL when there is none of that name. */
 const struct model *models_find(const char *name);

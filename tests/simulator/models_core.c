@@ -4,10 +4,6 @@
 
 static const char *const resident_types[] = {"PRIMARY", "SECONDARY", "GUARANTOR", "OTHER", NULL};
 static const char *const phone_types[] = {"FAX", "HOME", "MOBILE", "OTHER", "WORK", NULL};
-static const char *const vendors[] = {
-    "SAMPLE2",  "BUILDIUM",     "ENTRATA",     "MRI",      "PROPERTYWARE", "PROPERTYWARE_REST",
-    "REALPAGE", "REALPAGE_RPX", "RENTMANAGER", "RENTVINE", "RESMAN",       "SAMPLE1",
-    NULL};
 static const char *const lease_statuses[] = {"ACTIVE",  "INACTIVE", "OTHER",
                                              "PENDING", "EVICTED",  NULL};
 static const char *const property_types[] = {
@@ -152,7 +148,7 @@ static const struct field residents_fields[] = {
     {.name = "pets", .type = FIELD_LIST, .items = pets, .embedded = true},
     {.name = "vehicles", .type = FIELD_LIST, .items = vehicles, .embedded = true},
     {.name = "integration_id", .type = FIELD_STRING},
-    {.name = "integration_vendor", .type = FIELD_STRING, .choices = vendors},
+    {.name = "integration_vendor", .type = FIELD_STRING, .choices = models_vendors},
     {.name = "property_id", .type = FIELD_STRING},
     {.name = NULL},
 };
@@ -209,7 +205,7 @@ static const struct field leases_fields[] = {
     {.name = "unit_id", .type = FIELD_STRING, .nullable = true},
     {.name = "property_id", .type = FIELD_STRING},
     {.name = "integration_id", .type = FIELD_STRING},
-    {.name = "integration_vendor", .type = FIELD_STRING, .choices = vendors},
+    {.name = "integration_vendor", .type = FIELD_STRING, .choices = models_vendors},
     {.name = "services", .type = FIELD_LIST, .items = services, .embedded = true},
     {.name = NULL},
 };
@@ -278,7 +274,7 @@ static const struct field units_fields[] = {
     {.name = "pet_policy", .type = FIELD_STRING, .nullable = true},
     {.name = "floor_plan_id", .type = FIELD_STRING, .nullable = true},
     {.name = "integration_id", .type = FIELD_STRING},
-    {.name = "integration_vendor", .type = FIELD_STRING, .choices = vendors},
+    {.name = "integration_vendor", .type = FIELD_STRING, .choices = models_vendors},
     {.name = "property_id", .type = FIELD_STRING},
     {.name = "unit_type_id", .type = FIELD_STRING, .nullable = true},
     {.name = NULL},
@@ -340,7 +336,7 @@ static const struct field properties_fields[] = {
     {.name = "pet_types", .type = FIELD_LIST, .items = pet_types, .embedded = true},
     {.name = "associated_owner_ids", .type = FIELD_STRINGS, .embedded = true},
     {.name = "integration_id", .type = FIELD_STRING},
-    {.name = "integration_vendor", .type = FIELD_STRING, .choices = vendors},
+    {.name = "integration_vendor", .type = FIELD_STRING, .choices = models_vendors},
     {.name = NULL},
 };
 

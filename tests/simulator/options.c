@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { KIND_TEXT, KIND_COUNT, KIND_DECIMAL, KIND_CHOICE, KIND_MODELS };
+enum kind { KIND_TEXT, KIND_COUNT, KIND_DECIMAL, KIND_CHOICE, KIND_CHANCE, KIND_MODELS };
+
+#define CHANCE_MS_MAX 3600000
 
 /* One row makes the flag, its default, its check and its line of help. */
 struct row {
@@ -26,6 +28,7 @@ static const char *const shapes[] = {"A", "B", "C", "A0", "mixed", NULL};
 static const char *const missings[] = {"404", "null", NULL};
 static const char *const tie_ways[] = {"shuffle", "stable", NULL};
 static const char *const movers[] = {"all", "changes", "none", NULL};
+static const char *const diff_ways[] = {"all", "none", "mixed", NULL};
 static const char *const switches[] = {"off", "on", NULL};
 
 #define AT(member) offsetof(struct options, member)
@@ -40,6 +43,10 @@ static const char *const switches[] = {"off", "on", NULL};
 #define DECIMAL(name, member, most, standard, help)                   \
     {                                                                 \
         name, KIND_DECIMAL, AT(member), standard, help, 0, most, NULL \
+    }
+#define CHANCE(name, member, standard, help)                      \
+    {                                                             \
+        name, KIND_CHANCE, AT(member), standard, help, 0, 0, NULL \
     }
 #define CHOICE(name, member, choices, standard, help)                \
     {                                                                \
@@ -66,10 +73,15 @@ static const struct row rows[] = {
     DECIMAL("last-seen-percent", last_seen_percent, 100, "10", "percent that move last_seen alone"),
     CHOICE("updated-at", updated_at, movers, "changes",
            "moved by all, by changes (not by last_seen alone), by none"),
+    CHOICE("diff-updated-at", diff_updated_at, diff_ways, "mixed",
+           "whether diffs tell it when it has moved"),
 
     COUNT("webhook-concurrency", webhook_concurrency, 1, 1000, "64", "webhooks in flight"),
     COUNT("retry-ms", retry_ms, 1, 3.6e6, "1000", "until a refused webhook is sent again"),
     DECIMAL("drop-webhooks", drop_webhooks, 100, "0", "percent of webhooks never sent"),
+    CHANCE("late", late, "0:0", "PERCENT:MS; so many come so much later, as if one attempt failed"),
+    CHANCE("replay", replay, "0:0", "PERCENT:MS; so many are sent once more, so much later"),
+    CHOICE("data-diffs", data_diffs, switches, "on", "/v1/admin/data-diffs/ is answered, or 403"),
 
     COUNT("limit-per-minute", limit_per_minute, 0, 1e9, "150", "requests a minute; 0 = no limit"),
     COUNT("minute-ms", minute_ms, 10, 6e4, "60000", "how long the limit's minute lasts"),
@@ -118,7 +130,8 @@ static bool set_models(struct options *options, const char *list)
 {
     options->model_count = 0;
     if (strcmp(list, "*") == 0) {
-        for (const struct model *model = models_core; model->name != NULL; model++) {
+        const struct model *model;
+        for (unsigned i = 0; (model = models_at(i)) != NULL; i++) {
             if (!add_model(options, model))
                 return false;
         }
@@ -157,6 +170,20 @@ static bool set_number(const struct row *row, char *member, const char *text)
     return (double)whole == value;
 }
 
+/* PERCENT:MS */
+static bool set_chance(char *member, const char *text)
+{
+    struct chance chance;
+    char *end;
+    chance.percent = strtod(text, &end);
+    if (end == text || *end != ':' || !(chance.percent >= 0 && chance.percent <= 100))
+        return false;
+    const char *ms = end + 1;
+    chance.ms = strtoull(ms, &end, 10);
+    memcpy(member, &chance, sizeof chance);
+    return *ms >= '0' && *ms <= '9' && *end == '\0' && chance.ms <= CHANCE_MS_MAX;
+}
+
 static bool set(const struct row *row, struct options *options, const char *text)
 {
     char *member = (char *)options + row->offset;
@@ -169,6 +196,8 @@ static bool set(const struct row *row, struct options *options, const char *text
         memcpy(member, &choice, sizeof choice);
         return choice >= 0;
     }
+    case KIND_CHANCE:
+        return set_chance(member, text);
     case KIND_MODELS:
         return set_models(options, text);
     case KIND_COUNT:

@@ -22,6 +22,15 @@ enum ties { TIES_SHUFFLE, TIES_STABLE };
 /* What moves a record's updated_at. */
 enum updated_at { UPDATED_AT_ALL, UPDATED_AT_CHANGES, UPDATED_AT_NONE };
 
+/* Whether a webhook's diff tells updated_at too. */
+enum diff_updated_at { DIFF_UPDATED_AT_ALL, DIFF_UPDATED_AT_NONE, DIFF_UPDATED_AT_MIXED };
+
+/* What befalls a part of the webhooks, and how long it takes. */
+struct chance {
+    double percent;
+    uint64_t ms;
+};
+
 /* Everything the command line says. Texts point into argv and live as long as it. Read only after
  * options_parse(). */
 struct options {
@@ -42,11 +51,15 @@ struct options {
     double mixed_orphans;
     double new_percent;
     double last_seen_percent;
-    int updated_at; /* enum updated_at */
+    int updated_at;      /* enum updated_at */
+    int diff_updated_at; /* enum diff_updated_at */
 
     uint64_t webhook_concurrency;
     uint64_t retry_ms;
     double drop_webhooks;
+    struct chance late;
+    struct chance replay;
+    int data_diffs; /* a switch */
 
     uint64_t limit_per_minute; /* 0 = none */
     uint64_t minute_ms;

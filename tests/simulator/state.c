@@ -4,6 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What no page shows changes there and back often, so that equal diffs happen. */
+static int find_flip(const struct model *model)
+{
+    for (int i = 0; model->list_path == NULL && model->fields[i].name != NULL; i++) {
+        const char *const *choices = model->fields[i].choices;
+        if (choices != NULL && choices[0] != NULL && choices[1] != NULL && choices[2] == NULL)
+            return i;
+    }
+    return -1;
+}
+
 void layout_make(struct layout *layout, const struct model *model)
 {
     *layout = (struct layout){.model = model, .fields = model_field_count(model)};
@@ -13,6 +24,7 @@ void layout_make(struct layout *layout, const struct model *model)
     layout->last_seen = model_field(model, "last_seen");
     layout->integration_id = model_field(model, "integration_id");
     layout->custom_data = model_field(model, "custom_data");
+    layout->flip = find_flip(model);
     for (unsigned i = 0; i < layout->fields; i++) {
         struct text prefix = {0};
         text_format(&prefix, "%s\"%s\":", i > 0 ? "," : "", model->fields[i].name);

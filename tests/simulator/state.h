@@ -30,6 +30,7 @@ struct layout {
     int last_seen;
     int integration_id;
     int custom_data; /* -1 = the model has none */
+    int flip;        /* an unreadable model's choice between two values; -1 = none */
     char *prefixes[MODEL_FIELDS_MAX];
     uint32_t prefix_lengths[MODEL_FIELDS_MAX];
 };

@@ -214,7 +214,8 @@ struct collection *store_collection(struct store *store, const char *model)
 struct collection *store_by_list_path(struct store *store, const char *path)
 {
     for (unsigned i = 0; i < store->count; i++) {
-        if (strcmp(store->collections[i].layout.model->list_path, path) == 0)
+        const char *list_path = store->collections[i].layout.model->list_path;
+        if (list_path != NULL && strcmp(list_path, path) == 0)
             return &store->collections[i];
     }
     return NULL;

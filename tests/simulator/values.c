@@ -42,6 +42,8 @@ static bool property_of(const struct making *making, uint64_t *index)
 static const struct model *model_of_reference(const char *stem, size_t length)
 {
     char name[MODEL_NAME_LENGTH];
+    if (length == strlen("vendor") && strncmp(stem, "vendor", length) == 0)
+        return models_find("service_request_vendors");
     bool y = length > 0 && stem[length - 1] == 'y';
     snprintf(name, sizeof name, "%.*s%s", (int)(y ? length - 1 : length), stem, y ? "ies" : "s");
     return models_find(name);
@@ -229,6 +231,11 @@ static void write_list(struct text *text, const struct making *making, const str
     text_add(text, "]");
 }
 
+void values_write_vendor(struct text *text, const struct values *values, uint64_t integration)
+{
+    write_choice(text, models_vendors, random_mix(values->seed, integration));
+}
+
 /* True when the field identifies the record and was written. */
 static bool write_identity(struct text *text, const struct making *making,
                            const struct field *field)
@@ -247,8 +254,8 @@ static bool write_identity(struct text *text, const struct making *making,
         text->length = start;
     if (text->length > start)
         text_add(text, "\"");
-    if (strcmp(field->name, "integration_vendor") == 0 && field->choices != NULL)
-        write_choice(text, field->choices, random_mix(seed, subject->integration));
+    if (strcmp(field->name, "integration_vendor") == 0)
+        values_write_vendor(text, making->values, subject->integration);
     return text->length > start;
 }
 

@@ -37,6 +37,9 @@ struct subject {
 void values_write(struct text *text, const struct values *values, const struct subject *subject,
                   const struct field *field, struct random *random);
 
+/* Appends the JSON text of the vendor of an integration. */
+void values_write_vendor(struct text *text, const struct values *values, uint64_t integration);
+
 /* True for a field that a change may touch and a webhook may tell. */
 bool values_changeable(const struct field *field);
 

@@ -33,10 +33,11 @@ static void write_content(struct text *text, const struct webhook_event *event)
     write_text(text, &event->payload);
 }
 
-static void write_job(struct text *text, const struct webhook_event *event, struct random *random)
+static void write_job(struct text *text, struct webhook_event *event, struct random *random)
 {
+    ids_fresh(&event->job_id, random);
     text_add(text, ",\"job_id\":\"");
-    ids_fresh(text, random);
+    write_text(text, &event->job_id);
     text_add(text, "\",\"root_job_id\":\"");
     ids_fresh(text, random);
     text_format(text, "\",\"job_type\":\"%s\",\"vendor\":", event->model);
@@ -45,8 +46,8 @@ static void write_job(struct text *text, const struct webhook_event *event, stru
 }
 
 /* The members that A has in `data` and B at the top. */
-static void write_members(struct text *text, const struct webhook_event *event, bool hyphens,
-                          bool orphan, struct random *random)
+static void write_members(struct text *text, struct webhook_event *event, bool hyphens, bool orphan,
+                          struct random *random)
 {
     text_format(text, "\"event\":\"%s\",", event->is_new ? "DATA_NEW" : "DATA_UPDATE");
     if (!orphan)
@@ -64,7 +65,7 @@ static void write_members(struct text *text, const struct webhook_event *event, 
         text_add(text, random_below(random, 2) == 0 ? ",\"context\":null" : ",\"context\":{}");
 }
 
-void webhook_body_write(struct text *text, enum shape shape, const struct webhook_event *event,
+void webhook_body_write(struct text *text, enum shape shape, struct webhook_event *event,
                         struct random *random)
 {
     bool hyphens = random_below(random, 3) == 0;
@@ -105,4 +106,5 @@ void webhook_event_free(struct webhook_event *event)
     text_free(&event->record_id);
     text_free(&event->vendor);
     text_free(&event->payload);
+    text_free(&event->job_id);
 }

@@ -16,11 +16,12 @@ struct webhook_event {
     struct text record_id;   /* JSON text, quotes included */
     struct text vendor;      /* JSON text */
     struct text payload;     /* JSON text of the payload or of {"new", "previous"} */
+    struct text job_id;      /* plain; empty until a body with one was written */
 };
 
 /* `random` decides job ids, and whether a model's name is written with hyphens. `shape` must not be
  * SHAPE_MIXED. */
-void webhook_body_write(struct text *text, enum shape shape, const struct webhook_event *event,
+void webhook_body_write(struct text *text, enum shape shape, struct webhook_event *event,
                         struct random *random);
 
 void webhook_event_free(struct webhook_event *event);

@@ -12,13 +12,18 @@
 #include "tests/simulator/delays.h"
 #include "tests/simulator/delivery.h"
 #include "tests/simulator/log.h"
+#include "tests/simulator/random.h"
 
 #define ANSWER_TIMEOUT_MS 30000
 #define POLL_MAX_MS       1000
+#define STREAM_LATE       UINT64_C(0x1a7e)
+#define STREAM_REPLAY     UINT64_C(0x4e91a4)
 
 struct webhooks {
     const char *secret;
     int64_t retry_ms;
+    struct chance late;
+    struct chance replay;
     unsigned concurrency;
     int ended_fd;
     pthread_t thread;
@@ -31,6 +36,9 @@ struct webhooks {
     struct delivery *last;
     struct delivery **history; /* a ring */
     uint64_t made;
+    uint64_t asleep; /* of those that wait */
+    struct random late_random;
+    struct random replay_random;
     struct webhook_counts counts;
 
     struct delays retries; /* from here on: the thread's own */
@@ -57,8 +65,8 @@ static void signal_end(const struct webhooks *webhooks)
 }
 
 /* With the lock held. */
-static void end_delivery(struct webhooks *webhooks, struct delivery *delivery,
-                         enum delivery_outcome outcome)
+static void set_outcome(struct webhooks *webhooks, struct delivery *delivery,
+                        enum delivery_outcome outcome)
 {
     delivery->outcome = outcome;
     delivery->ended_at = clock_wall();
@@ -68,8 +76,23 @@ static void end_delivery(struct webhooks *webhooks, struct delivery *delivery,
         webhooks->counts.lost++;
     else
         webhooks->counts.dropped++;
+}
+
+/* It waits no longer. With the lock held. */
+static void retire(struct webhooks *webhooks, struct delivery *delivery)
+{
+    webhooks->counts.waiting--;
+    delivery->busy = false;
     if (!delivery->kept)
         delivery_destroy(delivery);
+}
+
+/* With the lock held. */
+static void sleep_for(struct webhooks *webhooks, struct delivery *delivery, uint64_t ms)
+{
+    delivery->asleep = true;
+    webhooks->asleep++;
+    delays_add(&webhooks->retries, clock_monotonic() + (int64_t)ms, delivery);
 }
 
 static void start_flight(struct webhooks *webhooks, struct flight *flight,
@@ -103,24 +126,39 @@ static CURL *make_easy(void)
     return easy;
 }
 
+/* With the lock held. */
+static void end_attempt(struct webhooks *webhooks, struct delivery *delivery, unsigned status)
+{
+    delivery->attempts++;
+    delivery->status = status;
+    if (status >= 200 && status < 300) {
+        set_outcome(webhooks, delivery, DELIVERY_OK);
+        if (delivery->replay)
+            sleep_for(webhooks, delivery, webhooks->replay.ms);
+        else
+            retire(webhooks, delivery);
+    } else if (delivery->attempts > WEBHOOKS_RETRIES) {
+        set_outcome(webhooks, delivery, DELIVERY_LOST);
+        retire(webhooks, delivery);
+    } else {
+        webhooks->counts.retried++;
+        delays_add(&webhooks->retries, clock_monotonic() + webhooks->retry_ms, delivery);
+    }
+}
+
 /* Counts the attempt, and decides what becomes of the delivery. */
 static void end_flight(struct webhooks *webhooks, struct flight *flight, unsigned status)
 {
     struct delivery *delivery = flight->delivery;
     pthread_mutex_lock(&webhooks->lock);
-    delivery->attempts++;
-    delivery->status = status;
     webhooks->counts.sent++;
     webhooks->counts.statuses[status < WEBHOOKS_STATUSES ? status : 0]++;
-    if (status >= 200 && status < 300) {
-        webhooks->counts.waiting--;
-        end_delivery(webhooks, delivery, DELIVERY_OK);
-    } else if (delivery->attempts > WEBHOOKS_RETRIES) {
-        webhooks->counts.waiting--;
-        end_delivery(webhooks, delivery, DELIVERY_LOST);
+    if (delivery->outcome == DELIVERY_WAITING) {
+        end_attempt(webhooks, delivery, status);
     } else {
-        webhooks->counts.retried++;
-        delays_add(&webhooks->retries, clock_monotonic() + webhooks->retry_ms, delivery);
+        delivery->replays++;
+        webhooks->counts.replayed++;
+        retire(webhooks, delivery);
     }
     pthread_mutex_unlock(&webhooks->lock);
     curl_multi_remove_handle(webhooks->multi, flight->easy);
@@ -148,15 +186,31 @@ static bool end_flights(struct webhooks *webhooks)
     return any;
 }
 
-/* The next to be tried: retries that are due go first. With the lock held. */
+/* The next of those not yet tried; the late ones go to sleep. With the lock held. */
+static struct delivery *next_untried(struct webhooks *webhooks)
+{
+    struct delivery *delivery;
+    while ((delivery = webhooks->first) != NULL) {
+        webhooks->first = delivery->next;
+        delivery->next = NULL;
+        if (!delivery->late)
+            return delivery;
+        delivery->attempts++;
+        webhooks->counts.late++;
+        sleep_for(webhooks, delivery, webhooks->late.ms);
+        signal_end(webhooks);
+    }
+    return NULL;
+}
+
+/* The next to be tried: what was tried and is due goes first. With the lock held. */
 static struct delivery *next_delivery(struct webhooks *webhooks, int64_t now)
 {
     struct delivery *delivery = delays_take(&webhooks->retries, now);
-    if (delivery != NULL || webhooks->first == NULL)
-        return delivery;
-    delivery = webhooks->first;
-    webhooks->first = delivery->next;
-    delivery->next = NULL;
+    if (delivery == NULL)
+        return next_untried(webhooks);
+    webhooks->asleep -= delivery->asleep;
+    delivery->asleep = false;
     return delivery;
 }
 
@@ -260,6 +314,10 @@ struct webhooks *webhooks_create(const struct options *options)
     struct webhooks *webhooks = memory_get_zeroed(1, sizeof *webhooks);
     webhooks->secret = options->webhook_secret;
     webhooks->retry_ms = (int64_t)options->retry_ms;
+    webhooks->late = options->late;
+    webhooks->replay = options->replay;
+    webhooks->late_random = random_make(options->seed, STREAM_LATE);
+    webhooks->replay_random = random_make(options->seed, STREAM_REPLAY);
     webhooks->concurrency = (unsigned)options->webhook_concurrency;
     webhooks->url = memory_copy(options->webhook_url, strlen(options->webhook_url));
     webhooks->history = memory_get_zeroed(WEBHOOKS_KEPT_MAX, sizeof webhooks->history[0]);
@@ -299,7 +357,7 @@ void webhooks_set_url(struct webhooks *webhooks, const char *url)
 static void keep(struct webhooks *webhooks, struct delivery *delivery)
 {
     struct delivery **place = &webhooks->history[delivery->number % WEBHOOKS_KEPT_MAX];
-    if (*place != NULL && (*place)->outcome == DELIVERY_WAITING)
+    if (*place != NULL && (*place)->busy)
         (*place)->kept = false;
     else
         delivery_destroy(*place);
@@ -314,6 +372,7 @@ static void enqueue(struct webhooks *webhooks, struct delivery *delivery)
     else
         webhooks->last->next = delivery;
     webhooks->last = delivery;
+    delivery->busy = true;
     webhooks->counts.waiting++;
 }
 
@@ -325,11 +384,13 @@ bool webhooks_send(struct webhooks *webhooks, struct text *body, bool dropped)
     bool send = !dropped && webhooks->url[0] != '\0';
     if (room) {
         delivery = delivery_create(webhooks->made++, body, webhooks->secret);
+        delivery->late = random_percent(&webhooks->late_random, webhooks->late.percent);
+        delivery->replay = random_percent(&webhooks->replay_random, webhooks->replay.percent);
         keep(webhooks, delivery);
         if (send)
             enqueue(webhooks, delivery);
         else
-            end_delivery(webhooks, delivery, DELIVERY_DROPPED);
+            set_outcome(webhooks, delivery, DELIVERY_DROPPED);
     }
     pthread_mutex_unlock(&webhooks->lock);
     if (room && send)
@@ -337,12 +398,12 @@ bool webhooks_send(struct webhooks *webhooks, struct text *body, bool dropped)
     return room;
 }
 
-uint64_t webhooks_waiting(struct webhooks *webhooks)
+struct webhook_load webhooks_load(struct webhooks *webhooks)
 {
     pthread_mutex_lock(&webhooks->lock);
-    uint64_t waiting = webhooks->counts.waiting;
+    struct webhook_load load = {webhooks->counts.waiting, webhooks->asleep};
     pthread_mutex_unlock(&webhooks->lock);
-    return waiting;
+    return load;
 }
 
 void webhooks_counts(struct webhooks *webhooks, struct webhook_counts *counts)

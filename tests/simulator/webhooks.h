@@ -11,7 +11,8 @@
 /*
  * Signs and delivers webhooks on a thread of its own: many at once over kept connections, so that
  * no order is kept. A webhook that is not answered with 2xx is sent again after `retry_ms`,
- * WEBHOOKS_RETRIES times at most, then it is lost. All functions may be called from any thread.
+ * WEBHOOKS_RETRIES times at most, then it is lost. Which ones are late or replayed follows from the
+ * seed and the order in which they are queued. All functions may be called from any thread.
  */
 struct webhooks;
 
@@ -25,8 +26,10 @@ struct webhook_counts {
     uint64_t ok;
     uint64_t retried;
     uint64_t lost;
-    uint64_t waiting; /* queued, in flight, or waiting for their next attempt */
-    uint64_t dropped; /* never sent: chosen by --drop-webhooks, or there was no URL */
+    uint64_t late;     /* first attempts that failed without being sent */
+    uint64_t replayed; /* sent once more after they were delivered, whatever was answered */
+    uint64_t waiting;  /* queued, in flight, or waiting for their next attempt or to be replayed */
+    uint64_t dropped;  /* never sent: chosen by --drop-webhooks, or there was no URL */
     uint64_t statuses[WEBHOOKS_STATUSES]; /* by answer; [0] = none came */
 };
 
@@ -43,7 +46,13 @@ void webhooks_set_url(struct webhooks *webhooks, const char *url);
  * was taken. */
 bool webhooks_send(struct webhooks *webhooks, struct text *body, bool dropped);
 
-uint64_t webhooks_waiting(struct webhooks *webhooks);
+/* How many wait, and how many of these sleep because they are late or still to be replayed. */
+struct webhook_load {
+    uint64_t waiting;
+    uint64_t asleep;
+};
+
+struct webhook_load webhooks_load(struct webhooks *webhooks);
 void webhooks_counts(struct webhooks *webhooks, struct webhook_counts *counts);
 
 /* Becomes readable (eventfd) when webhooks have ended since it was last read. */
