@@ -117,7 +117,7 @@ static void wait_for_settling(struct engine *engine, struct assembly *assembly, 
     record->integration_id = memory_text(integration_id);
     record->work = assembly;
     record->now = *claim;
-    record->due_ms = now_ms + ENGINE_SETTLE_MS;
+    record->due_ms = now_ms + engine->config->enricher.max_delay_ms;
     planner_add(engine->planner, record, now_ms);
 }
 

@@ -19,7 +19,7 @@ struct assembly {
     cJSON *times;  /* name -> when it last changed (ms since the epoch), where that was told */
     cJSON *strict; /* name -> true: untimed, and how it came to its value is not wholly known */
     cJSON *marked; /* name -> true */
-    cJSON *open;   /* name -> {"value", "at", "time", "guess"}; not part of `root` */
+    cJSON *open;   /* name -> {"value", "previous", "at", "time", "guess"}; not part of `root` */
 };
 
 /* What an event says about time. */
@@ -228,16 +228,23 @@ bool assembly_is_open(const struct assembly *assembly)
     return assembly->open->child != NULL;
 }
 
-/* One open field hears of a change at `at`; changes of the same moment are put in order by what
- * they call previous. */
+/* Of two changes of the same moment, the one that follows on the other is the newer; where each
+ * could follow on the other, or neither does, the order of the list counts. */
+static bool follows_on(const cJSON *heard, const cJSON *previous, const cJSON *value)
+{
+    return equal(member(heard, "value"), previous) && !equal(value, member(heard, "previous"));
+}
+
+/* One open field hears of a change at `at`. */
 static void hear_field(cJSON *heard, const cJSON *previous, const cJSON *value, double at,
                        const struct told *told)
 {
     const cJSON *time = member(heard, "at");
     if (time != NULL && (time->valuedouble > at ||
-                         (time->valuedouble == at && !equal(member(heard, "value"), previous))))
+                         (time->valuedouble == at && !follows_on(heard, previous, value))))
         return;
     put(heard, "value", cJSON_Duplicate(value, true));
+    put(heard, "previous", previous == NULL ? cJSON_CreateNull() : cJSON_Duplicate(previous, true));
     put(heard, "at", cJSON_CreateNumber(at));
     put(heard, "time", told->timed ? cJSON_CreateNumber(told->ms) : cJSON_CreateNull());
 }

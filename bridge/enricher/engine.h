@@ -72,6 +72,7 @@ struct engine {
     struct walk *walks_first; /* walks over lists that wait for their next page */
     struct walk *walks_last;
     bool walks_turn;
+    struct table settling; /* integration id -> struct settling (walks.c) */
 
     struct cache *cache;
     struct table ahead;          /* states of assembled records that are not committed yet */
@@ -96,9 +97,6 @@ void engine_take(struct engine *engine, const struct consumer_event *event, int6
  * hold the rest divided by the partitions owned. So one partition's flood stops only itself, and
  * the sum stays under max_pending. */
 void engine_balance(struct engine *engine);
-
-/* A conflict waits this long for others to share the question about it. */
-#define ENGINE_SETTLE_MS 2000
 
 /* children.c */
 

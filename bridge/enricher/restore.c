@@ -1,11 +1,15 @@
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "bridge/base/clock.h"
 #include "bridge/base/log.h"
 #include "bridge/enricher/engine.h"
 #include "bridge/enricher/family.h"
 #include "bridge/kafka/range.h"
+
+#define RETRY_MS    250
+#define PATIENCE_MS 60000
 
 struct restoring {
     struct engine *engine;
@@ -93,6 +97,21 @@ static bool restore_slot(struct restoring *restoring, const struct consumer_slot
            catch_up(restoring, engine->topics->events[place], slot->offset, take_event, error);
 }
 
+/* What Kafka may answer a moment later is waited for: a topic just made, a broker that restarts. */
+static bool restore_patiently(struct restoring *restoring, const struct consumer_slot *slot,
+                              int64_t deadline, struct error *error)
+{
+    while (!restore_slot(restoring, slot, error)) {
+        struct timespec pause = {0, RETRY_MS * 1000000L};
+        if (error->verdict != VERDICT_RETRY || atomic_load(restoring->engine->stopping) ||
+            clock_ms() >= deadline)
+            return false;
+        log_warn("restore_waits", LOG_TEXT("reason", error->message));
+        (void)nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
 bool engine_restore(struct engine *engine, const struct consumer_slot *slots, size_t count,
                     struct error *error)
 {
@@ -102,7 +121,7 @@ bool engine_restore(struct engine *engine, const struct consumer_slot *slots, si
     restoring.range = range_open(&engine->kafka, error);
     ok = restoring.range != NULL;
     for (size_t i = 0; ok && i < count; i++)
-        ok = restore_slot(&restoring, &slots[i], error);
+        ok = restore_patiently(&restoring, &slots[i], began + PATIENCE_MS, error);
     range_close(restoring.range);
     if (!cache_flush(engine->cache) && ok)
         ok = error_set(error, VERDICT_RETRY, "the cache on disk failed");

@@ -31,6 +31,25 @@ struct walk {
     struct walk *next; /* in the engine's queue */
 };
 
+/* Conflicts of one integration share their questions: one walk at a time, and the next one not
+ * before max_delay_ms have passed. */
+struct settling {
+    struct walk *walk; /* under way, or NULL */
+    int64_t not_before_ms;
+    struct record *waiting; /* for the walk to end; linked by `next`, in no planner */
+};
+
+static struct settling *settling_of(struct engine *engine, const char *integration_id)
+{
+    size_t length = strlen(integration_id);
+    struct settling *settling = table_get(&engine->settling, integration_id, length);
+    if (settling == NULL) {
+        settling = memory_new(1, sizeof *settling);
+        (void)table_put(&engine->settling, integration_id, length, settling);
+    }
+    return settling;
+}
+
 static void free_walk(void *target)
 {
     struct walk *walk = target;
@@ -59,8 +78,13 @@ static struct walk *dequeue(struct engine *engine)
 
 void engine_forget_walks(struct engine *engine)
 {
+    size_t cursor = 0;
+    struct table_slot *slot;
     for (struct walk *walk = dequeue(engine); walk != NULL; walk = dequeue(engine))
         free_walk(walk);
+    while ((slot = table_next(&engine->settling, &cursor)) != NULL)
+        free(slot->value);
+    table_free(&engine->settling);
 }
 
 static struct record *pop_record(struct walk *walk)
@@ -73,9 +97,24 @@ static struct record *pop_record(struct walk *walk)
     return record;
 }
 
-static void end_walk(struct engine *engine, struct walk *walk)
+static void end_settling(struct engine *engine, const struct walk *walk, int64_t now_ms)
+{
+    struct settling *settling = settling_of(engine, walk->integration_id);
+    struct record *record = settling->waiting;
+    *settling = (struct settling){.not_before_ms = now_ms + engine->config->enricher.max_delay_ms};
+    while (record != NULL) {
+        struct record *next = record->next;
+        record->due_ms = settling->not_before_ms;
+        planner_add(engine->planner, record, now_ms);
+        record = next;
+    }
+}
+
+static void end_walk(struct engine *engine, struct walk *walk, int64_t now_ms)
 {
     recency_close(engine->recency, walk->start);
+    if (walk->kind == WALK_DIFFS)
+        end_settling(engine, walk, now_ms);
     free_walk(walk);
 }
 
@@ -85,7 +124,7 @@ static void fail_walk(struct engine *engine, struct walk *walk, enum api_outcome
     uint64_t end = recency_end(engine->recency);
     for (struct record *record = pop_record(walk); record != NULL; record = pop_record(walk))
         record_missed(engine, record, walk->start, end, outcome, detail, status, now_ms);
-    end_walk(engine, walk);
+    end_walk(engine, walk, now_ms);
 }
 
 static bool shares_list(const struct record *record, const struct record *like)
@@ -99,10 +138,30 @@ static bool shares_diffs(const struct record *record, const struct record *like)
     return record->work != NULL;
 }
 
+/* False when the conflict has to wait for its turn. */
+static bool may_settle(struct engine *engine, struct record *record, int64_t now_ms)
+{
+    struct settling *settling = settling_of(engine, record->integration_id);
+    if (settling->walk != NULL) {
+        record->next = settling->waiting;
+        settling->waiting = record;
+    } else if (now_ms < settling->not_before_ms) {
+        record->due_ms = settling->not_before_ms;
+        planner_add(engine->planner, record, now_ms);
+    } else {
+        return true;
+    }
+    return false;
+}
+
 void walk_begin(struct engine *engine, struct record *record, int64_t now_ms)
 {
-    struct walk *walk = memory_new(1, sizeof *walk);
     bool diffs = record->work != NULL;
+    if (diffs && !may_settle(engine, record, now_ms))
+        return;
+    struct walk *walk = memory_new(1, sizeof *walk);
+    if (diffs)
+        settling_of(engine, record->integration_id)->walk = walk;
     *walk = (struct walk){.kind = diffs ? WALK_DIFFS : WALK_NEWEST,
                           .place = record->place,
                           .integration_id = memory_text(record->integration_id),
@@ -183,7 +242,7 @@ static void go_on_with_list(struct engine *engine, struct walk *walk, const stru
 {
     bool more = page->has_more && count > 0;
     if (walk->records == NULL) {
-        end_walk(engine, walk);
+        end_walk(engine, walk, now_ms);
     } else if (more && walk->kind == WALK_NEWEST) {
         walk->kind = WALK_SCAN;
         table_free(&walk->seen);
@@ -217,7 +276,7 @@ static enum api_outcome on_list_page(struct engine *engine, void *target, uint64
 static void settle(struct engine *engine, struct record *record, int64_t now_ms)
 {
     if (record->dirty)
-        record_later(engine, record, now_ms, ENGINE_SETTLE_MS);
+        record_later(engine, record, now_ms, engine->config->enricher.max_delay_ms);
     else
         assembled_settled(engine, record, now_ms);
 }
@@ -235,7 +294,7 @@ static void fail_diffs(struct engine *engine, struct walk *walk, enum api_outcom
         else
             settle(engine, record, now_ms);
     }
-    end_walk(engine, walk);
+    end_walk(engine, walk, now_ms);
 }
 
 /* Returns the time of the oldest change on the page. */
@@ -300,7 +359,7 @@ static enum api_outcome on_diffs_page(struct engine *engine, void *target, uint6
     }
     for (struct record *record = pop_record(walk); record != NULL; record = pop_record(walk))
         settle(engine, record, now_ms);
-    end_walk(engine, walk);
+    end_walk(engine, walk, now_ms);
     return page.outcome;
 }
 
