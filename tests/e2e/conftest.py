@@ -130,18 +130,36 @@ def simulator(programs):
     return start
 
 
+class Sims:
+    """Simulators for tests of their own; the flags are the program's."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.started = []
+
+    def start(self, **flags):
+        self.started.append(Sim(self.directory / f"sim-{len(self.started)}.log", **flags))
+        return self.started[-1]
+
+    def close(self):
+        codes = [one.stop() for one in self.started if one.process.poll() is None]
+        assert set(codes) <= {0}, [one.log.read_text()[-3000:] for one in self.started]
+
+
 @pytest.fixture
 def sim(tmp_path):
-    """sim(records=10, ...) starts a simulator for a test of its own; the flags are the program's."""
-    started = []
+    """sim(records=10, ...) starts a simulator that ends with the test."""
+    group = Sims(tmp_path)
+    yield group.start
+    group.close()
 
-    def start(**flags):
-        started.append(Sim(tmp_path / f"sim-{len(started)}.log", **flags))
-        return started[-1]
 
-    yield start
-    codes = [one.stop() for one in started if one.process.poll() is None]
-    assert set(codes) <= {0}, [one.log.read_text()[-3000:] for one in started]
+@pytest.fixture(scope="module")
+def sims(tmp_path_factory):
+    """sims(records=10, ...) starts one that ends with the module."""
+    group = Sims(tmp_path_factory.mktemp("sims"))
+    yield group.start
+    group.close()
 
 
 @pytest.fixture

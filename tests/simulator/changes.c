@@ -151,8 +151,8 @@ static void finish_edit(struct changes *changes, struct edit *edit, bool webhook
     end_event(changes, &event, record->integration, webhook);
 }
 
-/* Some of the fields; often with the id, sometimes without. Only of what can be read are there
- * payloads with all. */
+/* Some of the fields; often with the id, sometimes without, and with the parents' ids. Only of what
+ * can be read are there payloads with all. */
 static void write_payload(struct text *text, struct changes *changes,
                           const struct collection *collection, const struct record *record)
 {
@@ -167,7 +167,8 @@ static void write_payload(struct text *text, struct changes *changes,
         bool is_id = (int)i == layout->id;
         bool small = is_id ? form < 7 : i == first || i == (first + 1) % layout->fields;
         bool large = layout->model->list_path != NULL || i != first;
-        if (field->embedded || !(form == 9 ? large : small))
+        bool wanted = field->parent != NULL || (form == 9 ? large : small);
+        if (field->embeds != NULL || !wanted)
             continue;
         text_format(text, "%s\"%s\":", any ? "," : "", field->name);
         copy_slot(text, record, i);

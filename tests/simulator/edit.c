@@ -9,6 +9,7 @@
 #define TRIES          8  /* at a value that differs from the present one */
 #define SILENT_PERCENT 20 /* of changes also change what is embedded */
 #define FLIP_PERCENT   40 /* of changes of a model that has such a field change it alone */
+#define MOVE_PERCENT   15 /* of changes of what others show give it another parent */
 
 void edit_begin(struct edit *edit, struct store *store, struct collection *collection,
                 uint32_t number)
@@ -70,6 +71,37 @@ static void draw_value(struct edit *edit, unsigned slot, bool told, struct rando
     text_free(&text);
 }
 
+static unsigned find_slots(const struct layout *layout, bool (*wanted)(const struct field *),
+                           unsigned *slots)
+{
+    unsigned count = 0;
+    for (unsigned slot = 0; slot < layout->fields; slot++) {
+        if (wanted(&layout->model->fields[slot]))
+            slots[count++] = slot;
+    }
+    return count;
+}
+
+static bool names_parent(const struct field *field)
+{
+    return field->parent != NULL;
+}
+
+/* Sometimes another parent; always when a record is nothing but its parents. */
+static bool draw_parent(struct edit *edit, struct random *random)
+{
+    const struct layout *layout = &edit->collection->layout;
+    unsigned slots[MODEL_FIELDS_MAX];
+    unsigned count = find_slots(layout, names_parent, slots);
+    if (count == 0)
+        return false;
+    bool moves = random_percent(random, MOVE_PERCENT);
+    unsigned slot = slots[random_below(random, count)];
+    if (moves || find_slots(layout, values_changeable, slots) == 0)
+        draw_value(edit, slot, true, random);
+    return moves;
+}
+
 void edit_draw(struct edit *edit, struct random *random)
 {
     const struct layout *layout = &edit->collection->layout;
@@ -77,13 +109,10 @@ void edit_draw(struct edit *edit, struct random *random)
         draw_value(edit, (unsigned)layout->flip, true, random);
         return;
     }
+    bool moves = draw_parent(edit, random);
     unsigned changeable[MODEL_FIELDS_MAX];
-    unsigned count = 0;
-    for (unsigned slot = 0; slot < layout->fields; slot++) {
-        if (values_changeable(&layout->model->fields[slot]))
-            changeable[count++] = slot;
-    }
-    uint64_t wanted = 1 + random_below(random, DRAWN_MAX);
+    unsigned count = find_slots(layout, values_changeable, changeable);
+    uint64_t wanted = (moves ? 0 : 1) + random_below(random, DRAWN_MAX);
     for (uint64_t i = 0; i < wanted && count > 0; i++) {
         unsigned slot = changeable[random_below(random, count)];
         if (!has_slot(edit, slot))
@@ -91,7 +120,7 @@ void edit_draw(struct edit *edit, struct random *random)
     }
     bool silent = random_percent(random, SILENT_PERCENT);
     for (unsigned slot = 0; slot < layout->fields && silent; slot++) {
-        if (layout->model->fields[slot].embedded)
+        if (layout->model->fields[slot].embeds != NULL && !edit->collection->assembled[slot])
             draw_value(edit, slot, false, random);
     }
 }
@@ -142,6 +171,9 @@ static bool take_known(struct edit *edit, unsigned slot, const cJSON *value, con
     const struct layout *layout = &edit->collection->layout;
     *problem = "id and integration_id cannot change";
     if ((int)slot == layout->id || (int)slot == layout->integration_id)
+        return false;
+    *problem = "this list is made of the records of another model: change those";
+    if (edit->collection->assembled[slot])
         return false;
     *problem = "created_at, updated_at and last_seen must be ISO 8601 moments";
     if (!stamp_fits(layout, slot, value))

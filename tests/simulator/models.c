@@ -3,7 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
-static const struct model *const tables[] = {models_core, models_unreadable};
+static const struct model *const tables[] = {models_core, models_a_f,      models_i_p,
+                                             models_r_u,  models_children, models_unreadable};
 
 #define TABLES (sizeof tables / sizeof tables[0])
 

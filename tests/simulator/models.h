@@ -24,9 +24,14 @@ struct field {
     const char *name; /* NULL ends a table */
     enum field_type type;
     bool nullable;
-    bool embedded;              /* made of records of another model: never part of a webhook */
     const char *const *choices; /* the values of an enum, ended by NULL; NULL = free text */
     const struct field *items;  /* the members of a FIELD_LIST's objects */
+    const char *embeds; /* the model whose records this list shows: never part of a webhook */
+    const char *shows;  /* of FIELD_STRINGS that embed: the field of those records that is listed */
+    const char
+        *parent; /* of a record that others show: the model of the record that this id names */
+    unsigned char half; /* 1, 2: null in every other record, which belongs to another parent */
+    bool loose;         /* an id of what is not simulated: not every reference finds its record */
 };
 
 struct model {
@@ -42,6 +47,10 @@ struct model {
 
 /* The tables; each is ended by a NULL name. */
 extern const struct model models_core[];
+extern const struct model models_a_f[];
+extern const struct model models_i_p[];
+extern const struct model models_r_u[];
+extern const struct model models_children[];
 extern const struct model models_unreadable[];
 
 /* The values of integration_vendor, ended by NULL. */

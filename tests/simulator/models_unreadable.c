@@ -146,5 +146,5 @@ const struct model models_unreadable[] = {
     UNREADABLE("vendor_payment_types", TEXT("name"), NUMBER("fee_in_cents"),
                INTEGER("days_to_clear"), BOOLEAN("is_electronic"), TEXT("status", OF(activity)),
                OBJECT("settings")),
-    {.name = NULL},
+    END,
 };

@@ -29,6 +29,7 @@ static const char *const missings[] = {"404", "null", NULL};
 static const char *const tie_ways[] = {"shuffle", "stable", NULL};
 static const char *const movers[] = {"all", "changes", "none", NULL};
 static const char *const diff_ways[] = {"all", "none", "mixed", NULL};
+static const char *const parent_ways[] = {"never", "always", "seed", NULL};
 static const char *const switches[] = {"off", "on", NULL};
 
 #define AT(member) offsetof(struct options, member)
@@ -75,6 +76,8 @@ static const struct row rows[] = {
            "moved by all, by changes (not by last_seen alone), by none"),
     CHOICE("diff-updated-at", diff_updated_at, diff_ways, "mixed",
            "whether diffs tell it when it has moved"),
+    CHOICE("parents-updated-at", parents_updated_at, parent_ways, "never",
+           "moved by what is embedded; seed = chosen for each list"),
 
     COUNT("webhook-concurrency", webhook_concurrency, 1, 1000, "64", "webhooks in flight"),
     COUNT("retry-ms", retry_ms, 1, 3.6e6, "1000", "until a refused webhook is sent again"),

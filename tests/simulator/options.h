@@ -25,6 +25,9 @@ enum updated_at { UPDATED_AT_ALL, UPDATED_AT_CHANGES, UPDATED_AT_NONE };
 /* Whether a webhook's diff tells updated_at too. */
 enum diff_updated_at { DIFF_UPDATED_AT_ALL, DIFF_UPDATED_AT_NONE, DIFF_UPDATED_AT_MIXED };
 
+/* Whether a change of a record that others show moves their updated_at. */
+enum parents_updated_at { PARENTS_NEVER, PARENTS_ALWAYS, PARENTS_SEED };
+
 /* What befalls a part of the webhooks, and how long it takes. */
 struct chance {
     double percent;
@@ -51,8 +54,9 @@ struct options {
     double mixed_orphans;
     double new_percent;
     double last_seen_percent;
-    int updated_at;      /* enum updated_at */
-    int diff_updated_at; /* enum diff_updated_at */
+    int updated_at;         /* enum updated_at */
+    int diff_updated_at;    /* enum diff_updated_at */
+    int parents_updated_at; /* enum parents_updated_at */
 
     uint64_t webhook_concurrency;
     uint64_t retry_ms;

@@ -27,18 +27,34 @@
     {                                                         \
         .name = field_name, .type = FIELD_OBJECT, __VA_ARGS__ \
     }
+#define STRINGS(field_name, ...)                               \
+    {                                                          \
+        .name = field_name, .type = FIELD_STRINGS, __VA_ARGS__ \
+    }
+#define LIST(field_name, ...)                               \
+    {                                                       \
+        .name = field_name, .type = FIELD_LIST, __VA_ARGS__ \
+    }
+#define END          \
+    {                \
+        .name = NULL \
+    }
 
 #define MAYBE      .nullable = true
 #define OF(values) .choices = values
 
-/* A table of fields. */
+/* A table of fields; the members of a list's objects; a list's query keys beside those that all
+ * lists have. */
 #define FIELDS(...)        \
     (const struct field[]) \
     {                      \
-        __VA_ARGS__,       \
-        {                  \
-            .name = NULL   \
-        }                  \
+        __VA_ARGS__, END   \
+    }
+#define ITEMS(name, ...) static const struct field name[] = {__VA_ARGS__, END}
+#define QUERIES(...)                                     \
+    (const char *const[])                                \
+    {                                                    \
+        "order-by", "offset", "limit", __VA_ARGS__, NULL \
     }
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/simulator/clock.h"
+#include "tests/simulator/family.h"
 #include "tests/simulator/ids.h"
 #include "tests/simulator/random.h"
 
@@ -40,7 +41,13 @@ static void write_field(struct text *values, struct store *store, struct collect
         store_write_stamp(values, record, record->stamps[STAMP_LAST_SEEN]);
     else {
         struct subject subject = subject_of(collection, record);
+        size_t start = values->length;
         values_write(values, &store->values, &subject, &layout->model->fields[slot], random);
+        /* Drawn all the same: the other fields must not depend on which models there are. */
+        if (collection->assembled[slot]) {
+            values->length = start;
+            text_add(values, "[]");
+        }
     }
 }
 
@@ -63,7 +70,8 @@ static void make_state(struct store *store, struct collection *collection, struc
 
 /* Groups of `created_ties` records share created_at; updated_at and last_seen have larger and
  * smaller groups. */
-static void make_stamps(const struct store *store, struct record *record)
+static void make_stamps(const struct store *store, const struct layout *layout,
+                        struct record *record)
 {
     uint64_t groups = store->values.records / store->created_ties + 1;
     int64_t step = CREATED_SPAN / (int64_t)groups;
@@ -74,9 +82,10 @@ static void make_stamps(const struct store *store, struct record *record)
         created -= created % 1000;
     record->stamps[STAMP_CREATED_AT] = created;
     record->stamps[STAMP_UPDATED_AT] = created + (int64_t)(mixed % 50) * 3600000;
-    record->stamps[STAMP_LAST_SEEN] = mixed / 50 % NEVER_SEEN == 0
-                                          ? STAMP_NULL
-                                          : FIRST_SEEN + (int64_t)record->integration * 60500;
+    bool never_seen =
+        mixed / 50 % NEVER_SEEN == 0 && layout->model->fields[layout->last_seen].nullable;
+    record->stamps[STAMP_LAST_SEEN] =
+        never_seen ? STAMP_NULL : FIRST_SEEN + (int64_t)record->integration * 60500;
 }
 
 static const char *record_id(const struct collection *collection, uint32_t number, size_t *length)
@@ -122,7 +131,7 @@ static struct record *add_record(struct store *store, struct collection *collect
     }
     struct record *record = &collection->records[collection->count];
     *record = (struct record){.index = collection->count, .integration = integration};
-    make_stamps(store, record);
+    make_stamps(store, &collection->layout, record);
     collection->count++;
     collection->alive++;
     return record;
@@ -166,11 +175,13 @@ struct store *store_create(const struct options *options)
         ids_integration(&id, options->seed, i);
         store->integrations[i] = text_take(&id);
     }
-    for (unsigned i = 0; i < options->model_count; i++) {
+    store->count = options->model_count;
+    for (unsigned i = 0; i < store->count; i++)
         layout_make(&store->collections[i].layout, options->models[i]);
+    store->family = family_create(store, options);
+    for (unsigned i = 0; i < store->count; i++)
         fill(store, &store->collections[i]);
-        store->count++;
-    }
+    family_fill(store->family);
     return store;
 }
 
@@ -199,6 +210,7 @@ void store_destroy(struct store *store)
     for (uint64_t i = 0; i < store->values.integrations; i++)
         free(store->integrations[i]);
     free(store->integrations);
+    family_destroy(store->family);
     free(store);
 }
 
@@ -310,6 +322,7 @@ void store_replace(struct store *store, struct collection *collection, uint32_t 
     move_stamp(collection, number, STAMP_CREATED_AT, collection->layout.created_at);
     move_stamp(collection, number, STAMP_UPDATED_AT, collection->layout.updated_at);
     move_stamp(collection, number, STAMP_LAST_SEEN, collection->layout.last_seen);
+    family_follow(store->family, store, collection, number);
 }
 
 uint32_t store_insert(struct store *store, struct collection *collection, uint32_t integration)
@@ -332,6 +345,7 @@ uint32_t store_insert(struct store *store, struct collection *collection, uint32
         order_insert(&collection->orders[stamp], collection->records, stamp, number);
         order_insert(order_of(collection, integration, stamp), collection->records, stamp, number);
     }
+    family_follow(store->family, store, collection, number);
     return number;
 }
 
@@ -349,4 +363,5 @@ void store_delete(struct store *store, struct collection *collection, uint32_t n
     record->previous = NULL;
     collection->alive--;
     store->sequence++;
+    family_follow(store->family, store, collection, number);
 }

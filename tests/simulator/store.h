@@ -38,7 +38,8 @@ struct collection {
     uint32_t *table; /* by id: record + 1, 0 = empty */
     uint32_t table_size;
     struct order orders[STAMPS];
-    struct order *by_integration; /* [integration * STAMPS + stamp] */
+    struct order *by_integration;     /* [integration * STAMPS + stamp] */
+    bool assembled[MODEL_FIELDS_MAX]; /* lists that family.c makes of other records */
 };
 
 struct store {
@@ -50,6 +51,7 @@ struct store {
     uint64_t sequence;
     int64_t last_stamp;
     bool keep_previous;
+    struct family *family;
 };
 
 #define STORE_RECORDS_MAX UINT32_C(16000000) /* of one model, those made later included */

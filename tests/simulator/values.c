@@ -39,11 +39,34 @@ static bool property_of(const struct making *making, uint64_t *index)
     return choose_reference(making, random_mix(making->values->seed + 1, subject->index), index);
 }
 
+static bool ends_in(const char *name, const char *end)
+{
+    size_t length = strlen(name);
+    size_t tail = strlen(end);
+    return length >= tail && strcmp(name + length - tail, end) == 0;
+}
+
+/* The length of what stands before `_id`; 0 when the field is none of the forms that name another
+ * record. */
+static size_t reference_stem(const char *name)
+{
+    static const char *const ends[] = {"_id", "_id_next", "_id_previous", "_ids", "_id_preferred"};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        if (ends_in(name, ends[i]))
+            return strlen(name) - strlen(ends[i]);
+    }
+    return 0;
+}
+
 static const struct model *model_of_reference(const char *stem, size_t length)
 {
+    static const char *const other_names[][2] = {{"vendor", "service_request_vendors"},
+                                                 {"unit_type", "entrata_unit_types"}};
+    for (size_t i = 0; i < sizeof other_names / sizeof other_names[0]; i++) {
+        if (strlen(other_names[i][0]) == length && strncmp(stem, other_names[i][0], length) == 0)
+            return models_find(other_names[i][1]);
+    }
     char name[MODEL_NAME_LENGTH];
-    if (length == strlen("vendor") && strncmp(stem, "vendor", length) == 0)
-        return models_find("service_request_vendors");
     bool y = length > 0 && stem[length - 1] == 'y';
     snprintf(name, sizeof name, "%.*s%s", (int)(y ? length - 1 : length), stem, y ? "ies" : "s");
     return models_find(name);
@@ -51,15 +74,20 @@ static const struct model *model_of_reference(const char *stem, size_t length)
 
 /* unit_id, x_unit_id, floor_plan_id: a record of that model, or an id of its own when there is no
  * such model. */
-static void write_reference(struct text *text, const struct making *making, const char *field)
+static void write_reference(struct text *text, const struct making *making,
+                            const struct field *field)
 {
-    bool outside = strncmp(field, "x_", 2) == 0;
-    const char *stem = outside ? field + 2 : field;
-    size_t length = strlen(stem) > 3 ? strlen(stem) - 3 : 0;
-    const struct model *model = model_of_reference(stem, length);
+    static const char associated[] = "associated_";
+    bool outside = strncmp(field->name, "x_", 2) == 0;
+    const char *stem = outside ? field->name + 2 : field->name;
+    if (strncmp(stem, associated, sizeof associated - 1) == 0)
+        stem += sizeof associated - 1;
+    size_t length = reference_stem(stem);
+    const struct model *model = field->loose ? NULL : model_of_reference(stem, length);
     uint64_t index = 0;
     uint64_t draw = random_next(making->random);
-    if (model != NULL && strcmp(model->name, "properties") == 0)
+    bool own = field->parent == NULL && field->type == FIELD_STRING;
+    if (model != NULL && strcmp(model->name, "properties") == 0 && own)
         model = property_of(making, &index) ? model : NULL;
     else if (model != NULL && !choose_reference(making, draw, &index))
         model = NULL;
@@ -83,23 +111,21 @@ static void write_choice(struct text *text, const char *const *choices, uint64_t
     text_json(text, choice, strlen(choice));
 }
 
-static bool ends_in(const char *name, const char *end)
+static void write_fresh(struct text *text, struct random *random)
 {
-    size_t length = strlen(name);
-    size_t tail = strlen(end);
-    return length >= tail && strcmp(name + length - tail, end) == 0;
+    text_add(text, "\"");
+    ids_fresh(text, random);
+    text_add(text, "\"");
 }
 
 static void write_string(struct text *text, const struct making *making, const struct field *field)
 {
     if (field->choices != NULL)
         write_choice(text, field->choices, random_next(making->random));
-    else if (strcmp(field->name, "id") == 0 || strcmp(field->name, "x_id") == 0) {
-        text_add(text, "\"");
-        ids_fresh(text, making->random);
-        text_add(text, "\"");
-    } else if (ends_in(field->name, "_id"))
-        write_reference(text, making, field->name);
+    else if (strcmp(field->name, "id") == 0 || strcmp(field->name, "x_id") == 0)
+        write_fresh(text, making->random);
+    else if (reference_stem(field->name) > 0)
+        write_reference(text, making, field);
     else
         words_write(text, field->name, making->random);
 }
@@ -170,26 +196,33 @@ static void write_object(struct text *text, struct random *random)
     }
 }
 
-static void write_strings(struct text *text, const struct making *making, const char *name)
+static void write_strings(struct text *text, const struct making *making, const struct field *field)
 {
     uint64_t count = random_below(making->random, LIST_ITEMS_MAX);
     text_add(text, "[");
     for (uint64_t i = 0; i < count; i++) {
         text_add(text, i > 0 ? "," : "");
-        if (ends_in(name, "_ids")) {
-            text_add(text, "\"");
-            ids_fresh(text, making->random);
-            text_add(text, "\"");
-        } else {
-            words_write(text, name, making->random);
-        }
+        if (reference_stem(field->name) == 0)
+            words_write(text, field->name, making->random);
+        else if (field->loose)
+            write_fresh(text, making->random);
+        else
+            write_reference(text, making, field);
     }
     text_add(text, "]");
 }
 
+/* Where a record belongs to one parent or another, the other's id is null. */
+static bool draw_null(const struct making *making, const struct field *field)
+{
+    if (field->half != 0)
+        return making->subject->index % 2 + 1 != field->half;
+    return field->nullable && random_percent(making->random, NULL_PERCENT);
+}
+
 static void write_scalar(struct text *text, const struct making *making, const struct field *field)
 {
-    if (field->nullable && random_percent(making->random, NULL_PERCENT)) {
+    if (draw_null(making, field)) {
         text_add(text, "null");
         return;
     }
@@ -211,7 +244,7 @@ static void write_scalar(struct text *text, const struct making *making, const s
         break;
     case FIELD_STRINGS:
     case FIELD_LIST:
-        write_strings(text, making, field->name);
+        write_strings(text, making, field);
         break;
     }
 }
@@ -282,5 +315,5 @@ bool values_changeable(const struct field *field)
         if (strcmp(field->name, fixed[i]) == 0)
             return false;
     }
-    return !field->embedded;
+    return field->embeds == NULL && field->parent == NULL;
 }

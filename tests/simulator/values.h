@@ -40,7 +40,8 @@ void values_write(struct text *text, const struct values *values, const struct s
 /* Appends the JSON text of the vendor of an integration. */
 void values_write_vendor(struct text *text, const struct values *values, uint64_t integration);
 
-/* True for a field that a change may touch and a webhook may tell. */
+/* True for a field that any change may touch and a webhook may tell. What names a parent is not
+ * among them. */
 bool values_changeable(const struct field *field);
 
 #endif

@@ -16,6 +16,7 @@ static const char *const cities[] = {"Boston", "San José",      "Montréal", "A
                                      "Zürich", "Coeur d'Alene", NULL};
 static const char *const states[] = {"MA", "CA", "TX", "ID", "NY", "OH", NULL};
 static const char *const countries[] = {"US", "USA", "CA", "United States", NULL};
+static const char *const zones[] = {"-05:00", "-08:00", "+00:00", NULL};
 static const char *const kinds[] = {"Standard", "Month-to-Month", "Renewal", "Corporate", "", NULL};
 static const char *const animals[] = {"Dog", "Cat", "Ferret", "Parrot", NULL};
 static const char *const makes[] = {"Toyota", "Škoda", "Ford", "Citroën", NULL};
@@ -93,6 +94,16 @@ static void write_date(struct text *text, struct random *random)
     }
 }
 
+static void write_month(struct text *text, struct random *random)
+{
+    int year = 2024 + (int)random_below(random, 3);
+    int month = 1 + (int)random_below(random, 12);
+    if (random_below(random, 2) == 0)
+        text_format(text, "\"%04d-%02d\"", year, month);
+    else
+        text_format(text, "\"%02d/%04d\"", month, year);
+}
+
 static void write_moment(struct text *text, struct random *random)
 {
     text_format(text, "\"2025-%02d-%02dT%02d:%02d:%02dZ\"", 1 + (int)random_below(random, 12),
@@ -164,6 +175,13 @@ static const struct rule rules[] = {
     {SUFFIX, "middle_name", first_names, NULL},
     {SUFFIX, "last_name", last_names, NULL},
     {EXACT, "manager_name", last_names, NULL},
+    {EXACT, "creator_name", last_names, NULL},
+    {SUFFIX, "agent_name", last_names, NULL},
+    {EXACT, "leasing_agent", last_names, NULL},
+    {EXACT, "post_month", NULL, write_month},
+    {EXACT, "offset", zones, NULL},
+    {SUFFIX, "percentage_raw", NULL, write_small},
+    {CONTAINS, "lease_term", NULL, write_small},
     {CONTAINS, "email", NULL, write_email},
     {CONTAINS, "phone", NULL, write_phone},
     {SUFFIX, "created_at", NULL, write_moment},
@@ -178,14 +196,20 @@ static const struct rule rules[] = {
     {SUFFIX, "fee_max_raw", NULL, write_money},
     {SUFFIX, "deposit_raw", NULL, write_money},
     {SUFFIX, "_amount", NULL, write_money},
+    {PREFIX, "amount_", NULL, write_money},
+    {SUFFIX, "amount_min_raw", NULL, write_money},
+    {SUFFIX, "amount_max_raw", NULL, write_money},
     {CONTAINS, "status", states_of_things, NULL},
     {CONTAINS, "address", NULL, write_address},
     {PREFIX, "city", cities, NULL},
+    {SUFFIX, "_city", cities, NULL},
     {EXACT, "county", cities, NULL},
     {PREFIX, "state", states, NULL},
     {SUFFIX, "_state", states, NULL},
     {PREFIX, "country", countries, NULL},
+    {SUFFIX, "_country", countries, NULL},
     {PREFIX, "zip", NULL, write_number},
+    {SUFFIX, "_zip", NULL, write_number},
     {PREFIX, "bathrooms", NULL, write_small},
     {PREFIX, "bedrooms", NULL, write_small},
     {SUFFIX, "number", NULL, write_number},
@@ -197,6 +221,7 @@ static const struct rule rules[] = {
     {CONTAINS, "type", kinds, NULL},
     {EXACT, "term", kinds, NULL},
     {SUFFIX, "url", NULL, write_url},
+    {SUFFIX, "_urls", NULL, write_url},
     {EXACT, "website", NULL, write_url},
     {CONTAINS, "notes", NULL, write_remark},
     {CONTAINS, "description", NULL, write_remark},

@@ -1,0 +1,92 @@
+/* Models whose records are read inside those of others, and only there: join tables, pets, line
+ * items. employees and service_request_notes can be read by themselves too and are with the others
+ * that can. */
+
+#include "tests/simulator/rows.h"
+
+static const char *const application_statuses[] = {"APPROVED", "DENIED",  "CANCELED",
+                                                   "OTHER",    "PENDING", NULL};
+static const char *const resident_types[] = {"PRIMARY", "SECONDARY", "GUARANTOR", "OTHER", NULL};
+
+#define CHILD(model_name, ...)                                                            \
+    {                                                                                     \
+        .name = model_name,                                                               \
+        .fields = FIELDS(__VA_ARGS__, TEXT("integration_id"), TEXT("integration_vendor")) \
+    }
+
+const struct model models_children[] = {
+    CHILD("applicant_pets", TEXT("id"), TEXT("created_at"), TEXT("updated_at"),
+          TEXT("last_seen", MAYBE), TEXT("x_id"), TEXT("applicant_id", .parent = "applicants"),
+          NUMBER("age_in_years", MAYBE), TEXT("breed", MAYBE), TEXT("color", MAYBE),
+          TEXT("gender_raw", MAYBE), BOOLEAN("is_declawed", MAYBE), BOOLEAN("is_fixed", MAYBE),
+          BOOLEAN("is_service_animal", MAYBE), BOOLEAN("is_trained", MAYBE),
+          BOOLEAN("is_vaccinated", MAYBE), TEXT("name", MAYBE), TEXT("notes", MAYBE),
+          TEXT("type", MAYBE), NUMBER("weight_in_pounds", MAYBE), OBJECT("custom_data", MAYBE)),
+    CHILD("applicants_to_applications", TEXT("id"), TEXT("created_at"), TEXT("updated_at"),
+          TEXT("last_seen"), TEXT("applicant_id", .parent = "applicants"),
+          TEXT("application_id", .parent = "applications"), TEXT("status", MAYBE),
+          TEXT("status_raw", MAYBE), TEXT("status_normalized", MAYBE, OF(application_statuses)),
+          OBJECT("custom_data", MAYBE)),
+    CHILD("applicants_to_events", TEXT("id"), TEXT("created_at"), TEXT("updated_at"),
+          TEXT("last_seen"), TEXT("event_id", .parent = "events"), TEXT("applicant_id")),
+    CHILD("invoice_items", TEXT("id"), TEXT("created_at"), TEXT("updated_at"), TEXT("last_seen"),
+          TEXT("x_id"), TEXT("invoice_id", .parent = "invoices"), TEXT("x_property_id"),
+          TEXT("x_location_id", MAYBE), TEXT("x_gl_account_id", MAYBE),
+          TEXT("x_cash_financial_account_id", MAYBE), TEXT("construction_job_id", MAYBE),
+          NUMBER("amount_due_in_cents", MAYBE), TEXT("notes", MAYBE),
+          NUMBER("total_amount_in_cents", MAYBE), TEXT("property_id"),
+          TEXT("financial_account_id", MAYBE), TEXT("cash_financial_account_id", MAYBE)),
+    CHILD("lead_pets", TEXT("id"), TEXT("created_at"), TEXT("updated_at"), TEXT("last_seen", MAYBE),
+          TEXT("x_id"), TEXT("lead_id", .parent = "leads"), NUMBER("age_in_years", MAYBE),
+          TEXT("breed", MAYBE), TEXT("color", MAYBE), TEXT("gender_raw", MAYBE),
+          BOOLEAN("is_fixed", MAYBE), BOOLEAN("is_service_animal", MAYBE), TEXT("name", MAYBE),
+          TEXT("notes", MAYBE), TEXT("type", MAYBE), NUMBER("weight_in_pounds", MAYBE),
+          OBJECT("custom_data", MAYBE)),
+    CHILD("lease_services", TEXT("id"), TEXT("created_at"), TEXT("updated_at"), TEXT("last_seen"),
+          TEXT("lease_id", .parent = "leases"), TEXT("name")),
+    CHILD("owners_to_properties", TEXT("id"), TEXT("created_at"), TEXT("updated_at"),
+          TEXT("last_seen"), TEXT("owner_id", .parent = "owners"),
+          TEXT("property_id", .parent = "properties")),
+    CHILD("payable_register_items", TEXT("id"), TEXT("created_at"), TEXT("updated_at"),
+          TEXT("last_seen"), TEXT("x_id"),
+          TEXT("payable_register_id", .parent = "payable_registers"), TEXT("x_property_id"),
+          TEXT("x_location_id", MAYBE), TEXT("x_gl_account_id", MAYBE),
+          TEXT("x_cash_financial_account_id", MAYBE), TEXT("construction_job_id", MAYBE),
+          NUMBER("amount_due_in_cents", MAYBE), TEXT("notes", MAYBE),
+          NUMBER("total_amount_in_cents", MAYBE), TEXT("cost_code", MAYBE), TEXT("property_id"),
+          TEXT("financial_account_id", MAYBE), TEXT("cash_financial_account_id", MAYBE)),
+    CHILD("pet_types", TEXT("id"), TEXT("created_at"), TEXT("updated_at"), TEXT("last_seen"),
+          TEXT("name"), BOOLEAN("is_allowed", MAYBE), TEXT("description", MAYBE),
+          TEXT("notes", MAYBE), TEXT("deposit_raw", MAYBE), NUMBER("deposit_in_cents", MAYBE),
+          TEXT("fee_raw", MAYBE), NUMBER("fee_in_cents", MAYBE), TEXT("fee_min_raw", MAYBE),
+          NUMBER("fee_min_in_cents", MAYBE), TEXT("fee_max_raw", MAYBE),
+          NUMBER("fee_max_in_cents", MAYBE), TEXT("rent_amount_raw", MAYBE),
+          NUMBER("rent_amount_in_cents", MAYBE)),
+    CHILD("resident_pets", TEXT("id"), TEXT("created_at"), TEXT("updated_at"),
+          TEXT("last_seen", MAYBE), TEXT("x_id"), TEXT("resident_id", .parent = "residents"),
+          TEXT("name", MAYBE), TEXT("type", MAYBE), TEXT("breed", MAYBE), TEXT("gender_raw", MAYBE),
+          NUMBER("age_in_years", MAYBE), NUMBER("weight_in_pounds", MAYBE),
+          BOOLEAN("is_fixed", MAYBE), BOOLEAN("is_service_animal", MAYBE), TEXT("notes", MAYBE),
+          OBJECT("custom_data", MAYBE)),
+    CHILD("resident_vehicles", TEXT("id"), TEXT("created_at"), TEXT("updated_at"),
+          TEXT("last_seen", MAYBE), TEXT("x_id"), TEXT("resident_id", .parent = "residents"),
+          TEXT("make", MAYBE), TEXT("model", MAYBE), TEXT("color", MAYBE), TEXT("year", MAYBE),
+          TEXT("license_plate_number", MAYBE), TEXT("license_plate_state", MAYBE),
+          TEXT("notes", MAYBE), OBJECT("custom_data", MAYBE)),
+    CHILD("residents_to_leases", TEXT("id"), TEXT("created_at"), TEXT("updated_at"),
+          TEXT("last_seen"), TEXT("resident_id", .parent = "residents"),
+          TEXT("lease_id", .parent = "leases"), TEXT("x_resident_type", MAYBE),
+          TEXT("resident_type_normalized", MAYBE, OF(resident_types)), TEXT("move_in_date", MAYBE),
+          TEXT("move_out_date", MAYBE), TEXT("notice_date", MAYBE), OBJECT("custom_data", MAYBE)),
+    CHILD("screenings", TEXT("id"), TEXT("created_at"), TEXT("updated_at"), TEXT("last_seen"),
+          TEXT("x_id"), TEXT("applicant_id", MAYBE, .parent = "applicants", .half = 1),
+          TEXT("lead_id", MAYBE, .parent = "leads", .half = 2), TEXT("status_raw", MAYBE),
+          TEXT("screening_date", MAYBE)),
+    CHILD("service_requests_to_vendors", TEXT("id"), TEXT("created_at"), TEXT("updated_at"),
+          TEXT("last_seen"), TEXT("service_request_id", .parent = "service_requests"),
+          TEXT("vendor_id")),
+    CHILD("units_to_amenity", TEXT("id"), TEXT("created_at"), TEXT("updated_at"), TEXT("last_seen"),
+          TEXT("amenity_id", .parent = "amenities"), TEXT("unit_id"),
+          NUMBER("cost_in_cents", MAYBE)),
+    END,
+};
