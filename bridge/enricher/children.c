@@ -63,14 +63,18 @@ static bool could_be_named(const struct engine *engine, const struct model *mode
     return false;
 }
 
+/* `forwarded` goes along: a child whose parents are of two integrations is forwarded once, not for
+ * ever. */
 static void join_parents(struct engine *engine, const struct consumer_event *event,
-                         const struct family *family, const char *integration_id, int64_t now_ms)
+                         const struct family *family, const char *integration_id, bool forwarded,
+                         int64_t now_ms)
 {
     for (size_t i = 0; i < family->count; i++) {
         const struct model_parent *edge = family->kin[i].edge;
         int place = selection_place(engine->selection, model_at((size_t)edge->parent));
         struct claim *claim =
             engine_join(engine, event, place, family->kin[i].id, integration_id, now_ms);
+        claim->forwarded |= forwarded;
         changes_announce(&claim->changes, &engine->names, edge->field);
     }
 }
@@ -94,7 +98,8 @@ static void end_without_parents(struct engine *engine, const struct consumer_eve
 }
 
 void engine_take_child(struct engine *engine, const struct consumer_event *event,
-                       const struct webhook *webhook, const char *integration_id, int64_t now_ms)
+                       const struct webhook *webhook, const char *integration_id, bool forwarded,
+                       int64_t now_ms)
 {
     bool readable = model_kind(webhook->model) != MODEL_CHILD;
     cJSON *known = family_is_named(webhook->model) ? known_parents(engine, event, webhook) : NULL;
@@ -105,7 +110,7 @@ void engine_take_child(struct engine *engine, const struct consumer_event *event
                  parts == 0 ? 1 : (uint32_t)parts);
     if (family.count > 0)
         metrics_add(METRIC_CHILD_PARENTS, 1);
-    join_parents(engine, event, &family, integration_id, now_ms);
+    join_parents(engine, event, &family, integration_id, forwarded, now_ms);
     if (parts == 0)
         end_without_parents(engine, event, webhook, integration_id, now_ms);
     cJSON_Delete(known);

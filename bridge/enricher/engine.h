@@ -103,7 +103,8 @@ void engine_balance(struct engine *engine);
 /* The event is one of a child that shows up in its parents: they are to be fetched, and the child
  * itself when an endpoint reads it. */
 void engine_take_child(struct engine *engine, const struct consumer_event *event,
-                       const struct webhook *webhook, const char *integration_id, int64_t now_ms);
+                       const struct webhook *webhook, const char *integration_id, bool forwarded,
+                       int64_t now_ms);
 
 /* Joins the event to a record's entry, which is made when there is none. Returns the claim. */
 struct claim *engine_join(struct engine *engine, const struct consumer_event *event, int place,

@@ -96,12 +96,12 @@ static void take(struct engine *engine, const struct consumer_event *event,
         engine_take_assembled(engine, event, webhook, integration, headers->traceparent, now_ms);
         break;
     case MODEL_CHILD:
-        engine_take_child(engine, event, webhook, integration, now_ms);
+        engine_take_child(engine, event, webhook, integration, headers->forwarded, now_ms);
         break;
     case MODEL_BY_ID:
     case MODEL_BY_LIST:
         if (webhook->model->parent_count > 0)
-            engine_take_child(engine, event, webhook, integration, now_ms);
+            engine_take_child(engine, event, webhook, integration, headers->forwarded, now_ms);
         else
             offsets_take(engine->offsets, event->slot, event->message->offset, 1);
         join(engine, event, webhook, headers, integration, now_ms);

@@ -8,6 +8,8 @@
 
 /* A conflict that these many recorded changes do not settle is left marked. */
 #define DIFFS_MAXIMUM 10000
+/* A list whose rows move while it is read is read again, this often at most in one walk. */
+#define PASSES_MAXIMUM 5
 /* A list longer than this is never taken for completely read, so nothing in it for gone. */
 #define SEEN_MAXIMUM ((size_t)1000000)
 
@@ -27,7 +29,8 @@ struct walk {
     struct record *records; /* linked by `next` */
     int64_t offset;
     uint64_t start;    /* tick: the whole walk counts as one request when a record is missing */
-    struct table seen; /* WALK_SCAN: ids met so far */
+    struct table seen; /* ids met so far, in all passes */
+    int passes;
     struct walk *next; /* in the engine's queue */
 };
 
@@ -229,8 +232,8 @@ static int take_list_items(struct engine *engine, struct walk *walk, cJSON *item
     return count;
 }
 
-/* The list was read to its end. Rows that moved while it was read can be missed: then fewer ids
- * were met than the list has. */
+/* The list was read to its end. Rows that moved while it was read (those that share a created_at
+ * may) can be missed: then fewer ids were met than the list has, and it is read again. */
 static bool is_complete(const struct walk *walk, const struct api_page *page)
 {
     size_t seen = walk->seen.count;
@@ -249,6 +252,10 @@ static void go_on_with_list(struct engine *engine, struct walk *walk, const stru
         enqueue(engine, walk);
     } else if (more) {
         walk->offset += count;
+        enqueue(engine, walk);
+    } else if (!is_complete(walk, page) && ++walk->passes < PASSES_MAXIMUM) {
+        walk->kind = WALK_SCAN;
+        walk->offset = 0;
         enqueue(engine, walk);
     } else if (is_complete(walk, page)) {
         fail_walk(engine, walk, API_GONE, "the list does not have it", 200, now_ms);

@@ -68,9 +68,15 @@ def test_a_deleted_record_becomes_a_tombstone(propexo, running, snapshots, consu
 
 def test_an_event_without_integration_is_forwarded(propexo, running, snapshots, consumed, kafka, prefix):
     sim = propexo(shape="A0")
-    sim.begin(running(sim).receiver_url(), rate=50, changes=60)
+    bridge = running(sim)
+    sim.begin(bridge.receiver_url(), rate=50, changes=60)
     sim.wait_changes_done()
-    wait_until(lambda: sum(len(kafka.read(f"{prefix}.events.{m}")) for m in MODELS) >= 120, 60, "the forwards")
+
+    def told():
+        letters = [(letter.header("error_code"), letter.key) for letter in kafka.read(f"{prefix}.dead-letters")]
+        return f"the forwards; dead letters: {letters}\n{bridge.log()}"
+
+    wait_until(lambda: sum(len(kafka.read(f"{prefix}.events.{m}")) for m in MODELS) >= 120, 60, told)
     wait_until(lambda: all(sim.truth(m, changed=True).keys() <= latest(snapshots(m)).keys() for m in MODELS), 60, "all")
     events = [message for model in MODELS for message in kafka.read(f"{prefix}.events.{model}")]
     orphans = [message for message in events if message.header("forwarded") is None]

@@ -256,25 +256,26 @@ class Kafka(JavaServer):
         result = self._finish(self.admin().list_consumer_group_offsets(request))[group]
         return {(place.topic, place.partition): (place.offset, place.metadata) for place in result.topic_partitions}
 
-    def lag(self, group, prefix):
-        """How many messages of the topics whose names begin so lie behind what the group has committed."""
+    def behind(self, group, prefix):
+        """The partitions of topics whose names begin so in which messages lie behind what the group has committed."""
         committed = self.committed(group)
         consumer = self.consumer(f"reader-{uuid.uuid4()}")
         try:
-            return sum(
-                high - max(low, committed.get((topic, partition), (low, None))[0])
+            ends = {
+                (topic, partition): (high, max(low, committed.get((topic, partition), (low, None))[0]))
                 for topic in self.topics(prefix)
                 for partition, (low, high) in self._ends(consumer, topic).items()
-            )
+            }
         finally:
             consumer.close()
+        return {place: (high, reached) for place, (high, reached) in ends.items() if high > reached}
 
     def wait_consumed(self, group, prefix, timeout=120):
         """Returns when the group has committed all messages of the topics whose names begin so."""
         wait_until(
-            lambda: self.lag(group, prefix) == 0,
+            lambda: not self.behind(group, prefix),
             timeout,
-            lambda: f"{self.lag(group, prefix)} messages of {prefix}* are not committed by {group}",
+            lambda: f"{group} has not committed all of {prefix}*: (end, committed) = {self.behind(group, prefix)}",
             interval=0.2,
         )
 
