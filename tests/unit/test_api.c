@@ -213,9 +213,83 @@ static void test_transport(void **state)
     }
 }
 
+static void test_list_urls(void **state)
+{
+    static const struct {
+        const char *model;
+        enum api_order order;
+        int64_t offset;
+        const char *url;
+    } rows[] = {
+        {"timezones", API_NEWEST_FIRST, 0,
+         "http://h/v1/timezones/?order-by=updated_at:desc&limit=250&offset=0&integration_id=i%2F1"},
+        {"timezones", API_OLDEST_FIRST, 500,
+         "http://h/v1/timezones/"
+         "?order-by=created_at:asc&limit=250&offset=500&integration_id=i%2F1"},
+        {"fees", API_NEWEST_FIRST, 0,
+         "http://h/v1/fees/?order-by=updated_at:desc&limit=250&offset=0"},
+        {"contracts", API_NEWEST_FIRST, 0, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        const struct model *model = model_find(rows[i].model, strlen(rows[i].model));
+        char *url = api_list_url("http://h", model, "i/1", rows[i].order, rows[i].offset);
+        if (rows[i].url == NULL)
+            assert_null(url);
+        else
+            assert_string_equal(url, rows[i].url);
+        free(url);
+    }
+    char *url = api_diffs_url("http://h", "i/1", 250);
+    assert_string_equal(url, "http://h/v1/admin/data-diffs/?order-by=created_at:desc&limit=250&"
+                             "offset=250&integration_id=i%2F1");
+    free(url);
+}
+
+static void test_pages(void **state)
+{
+    static const struct {
+        const char *body;
+        enum api_outcome outcome;
+        int items;
+        bool has_more;
+        int64_t total;
+    } rows[] = {
+        {"{\"meta\":{\"hasMore\":true,\"total\":7},\"results\":[{\"id\":\"a\"}]}", API_RECORD, 1,
+         true, 7},
+        {"{\"meta\":{\"hasMore\":false,\"total\":-1},\"results\":[]}", API_RECORD, 0, false, -1},
+        {"{\"results\":[1,null]}", API_RECORD, 2, false, -1},
+        {"{\"meta\":{},\"results\":{}}", API_WRONG_RECORD, 0, false, -1},
+        {"{\"results\":null}", API_WRONG_RECORD, 0, false, -1},
+        {"{}", API_WRONG_RECORD, 0, false, -1},
+        {"{\"results\":[", API_OUTAGE, 0, false, -1},
+        {"<html>", API_OUTAGE, 0, false, -1},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct http_answer http = {.outcome = HTTP_ANSWERED,
+                                   .status = 200,
+                                   .body = rows[i].body,
+                                   .length = strlen(rows[i].body),
+                                   .problem = ""};
+        struct api_page page = api_read_page(&http);
+        assert_int_equal(page.outcome, rows[i].outcome);
+        assert_int_equal(page.items != NULL, rows[i].outcome == API_RECORD);
+        assert_int_equal(cJSON_GetArraySize(page.items), rows[i].items);
+        assert_int_equal(page.has_more, rows[i].has_more);
+        assert_true(page.total == rows[i].total);
+        cJSON_Delete(page.items);
+        http.status = 403;
+        page = api_read_page(&http);
+        assert_int_equal(page.outcome, API_FORBIDDEN);
+        assert_null(page.items);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_list_urls),   cmocka_unit_test(test_pages),
         cmocka_unit_test(test_urls),        cmocka_unit_test(test_every_byte_is_encoded),
         cmocka_unit_test(test_every_model), cmocka_unit_test(test_statuses),
         cmocka_unit_test(test_bodies),      cmocka_unit_test(test_record_is_detached),

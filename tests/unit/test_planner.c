@@ -280,13 +280,67 @@ static void test_heap_order(void **state)
     planner_free(planner);
 }
 
+static bool is_marked(const struct record *record, const struct record *like)
+{
+    (void)like;
+    return record->reread;
+}
+
+/* Who of an integration is taken out, by marks, and who is served afterwards. */
+static void test_take(void **state)
+{
+    static const struct {
+        const char *marks; /* of the records of integration a; x = is taken */
+        const char *left;  /* places in `marks` that are served then */
+    } rows[] = {
+        {"xxx", ""}, {"---", "012"}, {"x--", "12"}, {"-x-", "02"}, {"--x", "01"}, {"x-x-x", "13"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct planner *planner = planner_new();
+        struct record records[8];
+        struct record before = record_of(2, 0);
+        struct record after = record_of(3, 0);
+        size_t count = strlen(rows[i].marks);
+        size_t taken = 0;
+        planner_add(planner, &before, 0);
+        for (size_t k = 0; k < count; k++) {
+            records[k] = record_of(1, (int64_t)(k % 2) * 10); /* some become due by now */
+            records[k].reread = rows[i].marks[k] == 'x';
+            planner_add(planner, &records[k], 10);
+        }
+        planner_add(planner, &after, 0);
+        for (struct record *record = planner_take(planner, &records[0], is_marked, 10);
+             record != NULL; record = record->next) {
+            assert_true(record->reread);
+            taken++;
+        }
+        assert_int_equal(taken, count - strlen(rows[i].left));
+        bool served[8] = {false};
+        size_t number = 0;
+        for (struct plan plan = planner_next(planner, 10); plan.kind == PLAN_ID;
+             plan = planner_next(planner, 10), number++) {
+            for (size_t k = 0; k < count; k++)
+                served[k] |= plan.record == &records[k];
+        }
+        assert_int_equal(number, strlen(rows[i].left) + 2);
+        for (size_t k = 0; k < count; k++)
+            assert_int_equal(served[k], rows[i].marks[k] == '-');
+        assert_null(planner_take(planner, &records[0], is_marked, 10));
+        planner_add(planner, &records[0], 10); /* the planner is whole */
+        assert_next(planner, 10, &records[0]);
+        assert_nothing(planner, 10, INT64_MAX);
+        planner_free(planner);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_empty),         cmocka_unit_test(test_turns),
-        cmocka_unit_test(test_no_starvation), cmocka_unit_test(test_due_times),
-        cmocka_unit_test(test_clear),         cmocka_unit_test(test_against_model),
-        cmocka_unit_test(test_heap_order),
+        cmocka_unit_test(test_take),          cmocka_unit_test(test_no_starvation),
+        cmocka_unit_test(test_due_times),     cmocka_unit_test(test_clear),
+        cmocka_unit_test(test_against_model), cmocka_unit_test(test_heap_order),
     };
     return cmocka_run_group_tests_name("planner", tests, NULL, NULL);
 }
