@@ -149,8 +149,8 @@ def test_what_no_request_can_mend_is_a_dead_letter(propexo, running, consumed, k
         assert bridge.post(body, secret=SECRET).status == 200
     consumed(60)
     letters = {message.header("error_code"): message for message in kafka.read(f"{prefix}.dead-letters")}
-    assert letters.keys() == {"wrong-record", "no-endpoint"}
-    for code, body in (("wrong-record", wrong), ("no-endpoint", child)):
+    assert letters.keys() == {"wrong-record", "parent-unknown"}
+    for code, body in (("wrong-record", wrong), ("parent-unknown", child)):
         letter = letters[code]
         assert json.loads(letter.value) == body and letter.key == b"i"
         assert letter.header("source") == "enricher" and letter.header("source_offset") == "0"
