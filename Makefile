@@ -28,9 +28,10 @@ OBJECTS   += $(BUILD)/tests/sanitizers/c11_threads.o
 endif
 SIMULATOR := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/simulator/*.c))
 UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
-C_FILES   := $(wildcard bridge/*.[ch] bridge/*/*.[ch] tests/unit/*.[ch] tests/simulator/*.[ch] tests/sanitizers/*.c)
+BENCH     := $(patsubst tests/bench/%.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
+C_FILES   := $(wildcard bridge/*.[ch] bridge/*/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/simulator/*.[ch] tests/sanitizers/*.c)
 
-.PHONY: deps all demo test test-unit test-e2e lint format schemas install clean help
+.PHONY: deps all demo test test-unit test-e2e bench bench-encode lint format schemas install clean help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -47,6 +48,10 @@ $(BUILD)/propexo-sim: $(SIMULATOR)
 $(BUILD)/test_%: $(BUILD)/tests/unit/test_%.o $(OBJECTS)
 	@echo "  ld  $@"
 	@$(CC) -o $@ $^ $(LIBS) -lcmocka
+
+$(BUILD)/bench_%: $(BUILD)/tests/bench/bench_%.o $(OBJECTS)
+	@echo "  ld  $@"
+	@$(CC) -o $@ $^ $(LIBS)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -83,6 +88,11 @@ test-unit: $(UNIT) ## unit tests only
 
 test-e2e: all ## end-to-end tests only (ARGS="-k name" chooses)
 	@SANITIZER=$(SANITIZER) python3 tests/run.py e2e $(ARGS)
+
+bench: bench-encode ## all measurements; exit 1 when a target is missed
+
+bench-encode: $(BUILD)/bench_encode ## the encoder beside bare cJSON and avro-c
+	@$(BUILD)/bench_encode
 
 lint: deps $(BUILD)/gen/schemas.c ## formatting, static analysis, the room rule
 	@clang-format --dry-run --Werror $(C_FILES)

@@ -8,6 +8,7 @@
 #ifndef BRIDGE_BASE_METRICS_H
 #define BRIDGE_BASE_METRICS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bridge/base/buffer.h"
@@ -68,12 +69,16 @@
     X(FORWARDED, counter, "events_forwarded_total", "",                                            \
       "Events without an integration that were sent on under the right key.")                      \
     X(DEAD_LETTERS, counter, "dead_letters_total", "", "Dead letters committed by the enricher.")  \
-    X(UNMAPPED_FIELDS, counter, "unmapped_fields_total", "",                                       \
-      "Fields kept in unmapped_fields: unknown to the schema or of another type.")                 \
     X(TRANSACTIONS_COMMITTED, counter, "transactions_total", "outcome=\"committed\"",              \
       "Kafka transactions by outcome.")                                                            \
     X(TRANSACTIONS_ABORTED, counter, "transactions_total", "outcome=\"aborted\"", "")              \
     X(TRANSACTIONS_FENCED, counter, "transactions_total", "outcome=\"fenced\"", "")
+
+/* Counters with two labels whose values are learnt (labelled.h).
+ * X(id, name without prefix, first label, second label, most pairs, help) */
+#define METRICS_LABELLED(X)                                            \
+    X(UNMAPPED_FIELDS, "unmapped_fields_total", "model", "field", 200, \
+      "Fields kept in unmapped_fields, by model and field: 200 pairs, the rest as `other`.")
 
 enum metric {
 #define METRIC_ID(id, type, name, labels, help) METRIC_##id,
@@ -82,9 +87,20 @@ enum metric {
         METRIC_COUNT
 };
 
+enum labelled_metric {
+#define METRIC_ID(id, name, first, second, limit, help) METRIC_##id,
+    METRICS_LABELLED(METRIC_ID)
+#undef METRIC_ID
+        LABELLED_METRIC_COUNT
+};
+
 void metrics_add(enum metric metric, int64_t amount);
 void metrics_set(enum metric metric, int64_t value); /* gauges */
 int64_t metrics_get(enum metric metric);
+
+/* Adds to a counter with labels, as labelled_add says. True when the pair is new. */
+bool metrics_add_labelled(enum labelled_metric metric, const char *first, const char *second,
+                          int64_t amount);
 
 /* Appends all in the Prometheus text format, version 0.0.4. */
 void metrics_expose(struct buffer *out);

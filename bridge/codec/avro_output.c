@@ -78,14 +78,16 @@ static int set_text(avro_value_t *value, const char *text, size_t length)
 static bool fill_record(avro_value_t *target, struct mapping *mapping, struct plan *plan,
                         const cJSON *record, struct unmapped_place place, struct error *error);
 
-static int fill_strings(avro_value_t *target, const cJSON *list)
+static int fill_strings(avro_value_t *target, struct mapping *mapping, const cJSON *list)
 {
+    struct value text;
     avro_value_t element;
     int result = avro_value_reset(target);
     for (const cJSON *item = list->child; result == 0 && item != NULL; item = item->next) {
         result = avro_value_append(target, &element, NULL);
+        mapping_item(mapping, item, &text);
         if (result == 0)
-            result = set_text(&element, item->valuestring, strlen(item->valuestring));
+            result = set_text(&element, text.text, text.length);
     }
     return result;
 }
@@ -118,7 +120,7 @@ static int fill_unmapped(avro_value_t *target, const struct unmapped *unmapped)
     return result;
 }
 
-static int fill_scalar(avro_value_t *target, const struct value *value)
+static int fill_scalar(avro_value_t *target, struct mapping *mapping, const struct value *value)
 {
     switch (value->kind) {
     case VALUE_TEXT:
@@ -130,7 +132,7 @@ static int fill_scalar(avro_value_t *target, const struct value *value)
     case VALUE_BOOLEAN:
         return avro_value_set_boolean(target, value->truth);
     case VALUE_STRINGS:
-        return fill_strings(target, value->list);
+        return fill_strings(target, mapping, value->list);
     case VALUE_NULL:
     case VALUE_RECORDS:
         break;
@@ -151,7 +153,7 @@ static bool fill_field(avro_value_t *target, struct mapping *mapping,
         return true;
     if (value->kind == VALUE_RECORDS)
         return fill_records(&branch, mapping, field, value->list, error);
-    return fill_scalar(&branch, value) == 0 || avro_failed(error);
+    return fill_scalar(&branch, mapping, value) == 0 || avro_failed(error);
 }
 
 static bool fill_record(avro_value_t *target, struct mapping *mapping, struct plan *plan,
@@ -194,7 +196,7 @@ static bool renew(struct avro_output *output, struct error *error)
 }
 
 /* Writes the filled record behind the header, into a larger buffer as long as it does not fit. */
-static bool write_body(struct avro_output *output, size_t maximum, struct error *error)
+static bool write_body(struct avro_output *output, struct mapping *mapping, struct error *error)
 {
     for (;;) {
         avro_writer_memory_set_dest(output->writer, output->bytes + WIRE_HEADER_SIZE,
@@ -204,26 +206,25 @@ static bool write_body(struct avro_output *output, size_t maximum, struct error 
             return true;
         if (result != ENOSPC)
             return avro_failed(error);
-        if (output->capacity > maximum)
-            return error_set(error, VERDICT_ABORT, "the record is larger than %zu bytes", maximum);
+        if (output->capacity > mapping->maximum)
+            return mapping_too_large(mapping, error);
         output->bytes = memory_grow(output->bytes, output->capacity, 2);
         output->capacity *= 2;
     }
 }
 
 bool avro_output_write(struct avro_output *output, struct mapping *mapping, const cJSON *record,
-                       uint32_t schema_id, size_t maximum, const void **bytes, size_t *length,
-                       struct error *error)
+                       uint32_t schema_id, const void **bytes, size_t *length, struct error *error)
 {
     unsigned char header[WIRE_HEADER_SIZE];
     if (!renew(output, error) || !fill_record(&output->record, mapping, output->plan, record,
                                               (struct unmapped_place){0}, error))
         return false;
-    if (!write_body(output, maximum, error))
+    if (!write_body(output, mapping, error))
         return false;
     *length = WIRE_HEADER_SIZE + (size_t)avro_writer_tell(output->writer);
-    if (*length > maximum)
-        return error_set(error, VERDICT_ABORT, "the record is larger than %zu bytes", maximum);
+    if (*length > mapping->maximum)
+        return mapping_too_large(mapping, error);
     wire_put(header, schema_id);
     memcpy(output->bytes, header, sizeof header);
     *bytes = output->bytes;

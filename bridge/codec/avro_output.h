@@ -25,7 +25,7 @@ void avro_output_free(struct avro_output *output); /* NULL is allowed */
 
 /* `*bytes` lives until the next call. Errors as encoder.h says. */
 bool avro_output_write(struct avro_output *output, struct mapping *mapping, const cJSON *record,
-                       uint32_t schema_id, size_t maximum, const void **bytes, size_t *length,
+                       uint32_t schema_id, const void **bytes, size_t *length,
                        struct error *error) MUST_CHECK;
 
 #endif

@@ -52,11 +52,15 @@ static bool begin(struct encoder *encoder, const cJSON *record, size_t maximum, 
     return true;
 }
 
-static void tell(const struct encoder *encoder, struct encoding *info)
+static bool tell(const struct encoder *encoder, bool ok, struct encoding *info)
 {
     const struct unmapped *unmapped = &encoder->mapping.unmapped;
-    info->unmapped = unmapped->count;
-    info->first_unmapped = unmapped->count > 0 ? unmapped_name(unmapped, 0) : NULL;
+    info->too_large = encoder->mapping.too_large || unmapped->texts.overflowed;
+    if (ok) {
+        info->unmapped = unmapped->count;
+        info->first_unmapped = unmapped->count > 0 ? unmapped_name(unmapped, 0) : NULL;
+    }
+    return ok;
 }
 
 bool encoder_avro(struct encoder *encoder, const cJSON *record, uint32_t schema_id, size_t maximum,
@@ -66,11 +70,11 @@ bool encoder_avro(struct encoder *encoder, const cJSON *record, uint32_t schema_
         return false;
     if (encoder->avro == NULL)
         encoder->avro = avro_output_new(encoder->schema, encoder->plan, error);
-    if (encoder->avro == NULL || !avro_output_write(encoder->avro, &encoder->mapping, record,
-                                                    schema_id, maximum, bytes, length, error))
+    if (encoder->avro == NULL)
         return false;
-    tell(encoder, info);
-    return true;
+    bool ok = avro_output_write(encoder->avro, &encoder->mapping, record, schema_id, bytes, length,
+                                error);
+    return tell(encoder, ok, info);
 }
 
 bool encoder_json(struct encoder *encoder, const cJSON *record, size_t maximum, const void **bytes,
@@ -82,10 +86,16 @@ bool encoder_json(struct encoder *encoder, const cJSON *record, size_t maximum, 
         buffer_free(&encoder->json);
     buffer_clear(&encoder->json);
     encoder->json.maximum = maximum;
-    if (!json_output_write(&encoder->json, encoder->plan, &encoder->mapping, record, error))
-        return false;
-    *bytes = encoder->json.data;
-    *length = encoder->json.length;
-    tell(encoder, info);
-    return true;
+    bool ok = json_output_write(&encoder->json, encoder->plan, &encoder->mapping, record, error);
+    if (ok) {
+        *bytes = encoder->json.data;
+        *length = encoder->json.length;
+    }
+    return tell(encoder, ok, info);
+}
+
+const char *encoder_unmapped_label(const struct encoder *encoder, size_t number,
+                                   char label[UNMAPPED_LABEL_SIZE])
+{
+    return unmapped_label(&encoder->mapping.unmapped, number, label);
 }

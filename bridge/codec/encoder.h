@@ -1,15 +1,15 @@
 /*
  * From a record as the REST API sent it to a snapshot's bytes, by the model's schema.
  *
- * What the API sends and the schema does not know, or knows with another type, becomes a text in
- * unmapped_fields and the field null, so that nothing is dropped.
+ * The record is a tree of json_parse's. What the API sends and the schema does not know, or knows
+ * with another type, becomes a text in unmapped_fields and the field null, so that nothing is
+ * dropped.
  * A list with one item of the wrong type is itself of the wrong type; an item's own unknown field
- * goes under a path such as pets[0].colour. A number fits a long when it is whole and below 2^53
- * (cJSON keeps numbers as doubles, and has rounded what is larger). A name that comes twice counts
- * with its last value. A text that is not UTF-8 makes the record impossible to encode.
- *
- * A limit of cJSON: it ends a text at \u0000, and what follows in that text is lost before the
- * encoder sees it.
+ * goes under a path such as pets[0].colour. A number fits a long when it is written as a whole one
+ * of 64 bits; a double is the one nearest to the number. Of a name that comes twice the last value
+ * counts; those before it go under name[0], name[1] and so on. A text with U+0000 stays as it is;
+ * one with half of a surrogate pair is of the wrong type, since Avro's strings are UTF-8. A text
+ * that is not UTF-8 makes the record impossible to encode.
  *
  * One thread does all encoding (avro-c has one global text for its errors).
  */
@@ -24,12 +24,14 @@
 #include "bridge/base/attributes.h"
 #include "bridge/base/error.h"
 #include "bridge/codec/schema.h"
+#include "bridge/codec/unmapped.h"
 
 struct encoder;
 
 struct encoding {
     size_t unmapped;            /* fields that went to unmapped_fields */
     const char *first_unmapped; /* the first one's name or path, or NULL; lives like the bytes */
+    bool too_large;             /* why it failed; also written when it did */
 };
 
 /* Made once per schema and kept. The schema must outlive it. VERDICT_FATAL when the schema is not
@@ -48,8 +50,14 @@ bool encoder_avro(struct encoder *encoder, const cJSON *record, uint32_t schema_
                   struct error *error) MUST_CHECK;
 
 /* The same record as JSON text of the same shape: every field of the schema in its order, null
- * where absent; timestamps are numbers of milliseconds, free-form objects strings of JSON text. */
+ * where absent; timestamps are numbers of milliseconds, free-form objects strings of JSON text,
+ * unmapped_fields an object of such strings, {} when there are none. */
 bool encoder_json(struct encoder *encoder, const cJSON *record, size_t maximum, const void **bytes,
                   size_t *length, struct encoding *info, struct error *error) MUST_CHECK;
+
+/* The name of an unmapped field of the record just encoded, without indices, for a metric's label:
+ * `number` is below info->unmapped. NULL when it is longer than 100 bytes. */
+const char *encoder_unmapped_label(const struct encoder *encoder, size_t number,
+                                   char label[UNMAPPED_LABEL_SIZE]);
 
 #endif

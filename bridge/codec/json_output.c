@@ -13,11 +13,13 @@ struct output {
 static bool append_record(struct output *output, struct plan *plan, const cJSON *record,
                           struct unmapped_place place, struct error *error);
 
-static void append_strings(struct buffer *out, const cJSON *list)
+static void append_strings(struct buffer *out, struct mapping *mapping, const cJSON *list)
 {
+    struct value text;
     buffer_append(out, "[", 1);
     for (const cJSON *item = list->child; item != NULL; item = item->next) {
-        json_text_string(out, item->valuestring, strlen(item->valuestring));
+        mapping_item(mapping, item, &text);
+        json_text_string(out, text.text, text.length);
         if (item->next != NULL)
             buffer_append(out, ",", 1);
     }
@@ -74,7 +76,7 @@ static bool append_value(struct output *output, const struct plan_field *field,
         buffer_append_text(out, value->truth ? "true" : "false");
         break;
     case VALUE_STRINGS:
-        append_strings(out, value->list);
+        append_strings(out, output->mapping, value->list);
         break;
     case VALUE_RECORDS:
         return append_records(output, field, value->list, error);
@@ -112,6 +114,6 @@ bool json_output_write(struct buffer *out, struct plan *plan, struct mapping *ma
     if (!append_record(&output, plan, record, (struct unmapped_place){0}, error))
         return false;
     if (out->overflowed)
-        return error_set(error, VERDICT_ABORT, "the record is larger than %zu bytes", out->maximum);
+        return mapping_too_large(mapping, error);
     return true;
 }

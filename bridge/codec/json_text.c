@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge/base/utf8.h"
+#include "bridge/codec/tree_text.h"
 
 #define LARGEST_EXACT 9007199254740992.0 /* 2^53: integers below it are exact in a double */
 
@@ -32,10 +32,9 @@ static char escape_of(unsigned char byte)
     }
 }
 
-void json_text_string(struct buffer *out, const char *text, size_t length)
+static void append_escaped(struct buffer *out, const char *text, size_t length)
 {
     size_t start = 0;
-    buffer_append(out, "\"", 1);
     for (size_t i = 0; i < length; i++) {
         unsigned char byte = (unsigned char)text[i];
         if (byte >= 0x20 && byte != '"' && byte != '\\')
@@ -49,6 +48,12 @@ void json_text_string(struct buffer *out, const char *text, size_t length)
         start = i + 1;
     }
     buffer_append(out, text + start, length - start);
+}
+
+void json_text_string(struct buffer *out, const char *text, size_t length)
+{
+    buffer_append(out, "\"", 1);
+    append_escaped(out, text, length);
     buffer_append(out, "\"", 1);
 }
 
@@ -72,13 +77,47 @@ void json_text_number(struct buffer *out, double number)
     buffer_append_text(out, text);
 }
 
-static bool append_checked(struct buffer *out, const char *text, struct error *error)
+static void append_verbatim(struct buffer *out, const char *text, size_t length)
+{
+    buffer_append(out, text, length);
+}
+
+/* The stretches of UTF-8 by `append`, what stands between them as escapes. */
+static bool append_stretches(struct buffer *out, const char *text,
+                             void (*append)(struct buffer *, const char *, size_t),
+                             struct error *error)
 {
     size_t length = strlen(text);
-    if (!utf8_valid(text, length))
+    size_t start = 0;
+    size_t step = 1;
+    enum tree_text kind = tree_text_kind(text, length);
+    if (kind == TREE_TEXT_BROKEN)
         return error_set(error, VERDICT_ABORT, "a text is not valid UTF-8");
-    json_text_string(out, text, length);
+    for (size_t i = 0; kind != TREE_TEXT_PLAIN && i < length; i += step) {
+        int code = tree_text_special(text + i, &step);
+        if (code < 0) {
+            step = 1;
+            continue;
+        }
+        append(out, text + start, i - start);
+        buffer_append_format(out, "\\u%04x", (unsigned)code);
+        start = i + step;
+    }
+    append(out, text + start, length - start);
     return true;
+}
+
+bool json_text_plain(struct buffer *out, const char *text, struct error *error)
+{
+    return append_stretches(out, text, append_verbatim, error);
+}
+
+static bool append_text(struct buffer *out, const char *text, struct error *error)
+{
+    buffer_append(out, "\"", 1);
+    bool ok = append_stretches(out, text, append_escaped, error);
+    buffer_append(out, "\"", 1);
+    return ok;
 }
 
 static bool append_value(struct buffer *out, const cJSON *value, int depth, struct error *error);
@@ -92,7 +131,7 @@ static bool append_members(struct buffer *out, const cJSON *value, int depth, st
     for (const cJSON *member = value->child; member != NULL; member = member->next) {
         if (member != value->child)
             buffer_append(out, ",", 1);
-        if (object && !append_checked(out, member->string, error))
+        if (object && !append_text(out, member->string, error))
             return false;
         if (object)
             buffer_append(out, ":", 1);
@@ -106,10 +145,12 @@ static bool append_members(struct buffer *out, const cJSON *value, int depth, st
 static bool append_value(struct buffer *out, const cJSON *value, int depth, struct error *error)
 {
     if (cJSON_IsString(value))
-        return append_checked(out, value->valuestring, error);
+        return append_text(out, value->valuestring, error);
     if (cJSON_IsObject(value) || cJSON_IsArray(value))
         return append_members(out, value, depth, error);
-    if (cJSON_IsNumber(value))
+    if (cJSON_IsNumber(value) && value->valuestring != NULL)
+        buffer_append_text(out, value->valuestring);
+    else if (cJSON_IsNumber(value))
         json_text_number(out, value->valuedouble);
     else if (cJSON_IsBool(value))
         buffer_append_text(out, cJSON_IsTrue(value) ? "true" : "false");

@@ -1,7 +1,7 @@
 /*
- * JSON text without white space, written into a buffer (RFC 8259). Unlike cJSON's printer it
- * refuses what is not UTF-8, and writes a number that is too large for a double as 1e999 where
- * cJSON writes null. Pure; any thread.
+ * JSON text without white space, written into a buffer (RFC 8259), of trees as json_parse makes
+ * them. Unlike cJSON's printer it refuses what is not UTF-8, escapes what tree_text.h speaks of and
+ * writes the digits that json_parse kept. Pure; any thread.
  */
 #ifndef BRIDGE_CODEC_JSON_TEXT_H
 #define BRIDGE_CODEC_JSON_TEXT_H
@@ -23,8 +23,12 @@
  */
 bool json_text_value(struct buffer *out, const cJSON *value, struct error *error) MUST_CHECK;
 
-/* Appends a string with its quotes; the bytes must be UTF-8. */
+/* Appends a string with its quotes; the bytes must be UTF-8, U+0000 being a zero byte. */
 void json_text_string(struct buffer *out, const char *text, size_t length);
+
+/* Appends a text of a tree as UTF-8, without quotes; what cannot stand there as an escape such as
+ * \ud83d. False with VERDICT_ABORT when it is not UTF-8. */
+bool json_text_plain(struct buffer *out, const char *text, struct error *error) MUST_CHECK;
 
 /* Appends a number: an integer as its digits, others with the fewest digits that read back equal.
  */

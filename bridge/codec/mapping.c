@@ -1,14 +1,16 @@
 #include "bridge/codec/mapping.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "bridge/base/utf8.h"
 #include "bridge/codec/json_text.h"
 #include "bridge/codec/timestamp.h"
+#include "bridge/codec/tree_text.h"
 
 #define KEEP_CAPACITY ((size_t)64 << 10)
-#define LARGEST_EXACT 9007199254740992.0 /* 2^53: cJSON has rounded integers from there on */
+#define LARGEST_EXACT 9007199254740992.0 /* 2^53: from there on json_parse kept the digits */
 
 struct mapping mapping_new(void)
 {
@@ -27,7 +29,14 @@ void mapping_begin(struct mapping *mapping, size_t maximum)
     if (mapping->scratch.capacity > KEEP_CAPACITY)
         buffer_free(&mapping->scratch);
     buffer_clear(&mapping->scratch);
-    mapping->scratch.maximum = maximum;
+    mapping->maximum = maximum;
+    mapping->too_large = false;
+}
+
+bool mapping_too_large(struct mapping *mapping, struct error *error)
+{
+    mapping->too_large = true;
+    return error_set(error, VERDICT_ABORT, "the record is larger than %zu bytes", mapping->maximum);
 }
 
 bool mapping_resolve(struct mapping *mapping, struct plan *plan, const cJSON *record,
@@ -38,6 +47,10 @@ bool mapping_resolve(struct mapping *mapping, struct plan *plan, const cJSON *re
     for (const cJSON *member = record->child; member != NULL; member = member->next) {
         int field = plan_find(plan, member->string, expected);
         if (field >= 0) {
+            const cJSON *earlier = plan->members[field];
+            if (earlier != NULL &&
+                !unmapped_add_earlier(&mapping->unmapped, place, member->string, earlier, error))
+                return false;
             plan->members[field] = member;
             expected = (size_t)field + 1;
         } else if (!unmapped_add(&mapping->unmapped, place, member->string, member, error)) {
@@ -58,10 +71,22 @@ static bool all_items(const cJSON *list, cJSON_bool (*is)(const cJSON *))
     return true;
 }
 
+static bool digits_to_integer(const char *digits, int64_t *number)
+{
+    char *end;
+    errno = 0;
+    *number = strtoll(digits, &end, 10);
+    return errno == 0 && *end == '\0';
+}
+
 static bool exact_integer(const cJSON *member, int64_t *number)
 {
     double real = member->valuedouble;
-    if (!cJSON_IsNumber(member) || !(fabs(real) < LARGEST_EXACT))
+    if (!cJSON_IsNumber(member))
+        return false;
+    if (member->valuestring != NULL)
+        return digits_to_integer(member->valuestring, number);
+    if (!(fabs(real) < LARGEST_EXACT))
         return false;
     *number = (int64_t)real;
     return (double)*number == real;
@@ -109,28 +134,43 @@ static bool render_json(struct mapping *mapping, const cJSON *member, struct val
 {
     struct buffer *scratch = &mapping->scratch;
     buffer_clear(scratch);
+    scratch->maximum = mapping->maximum;
     if (!json_text_value(scratch, member, error))
         return false;
     if (scratch->overflowed)
-        return error_set(error, VERDICT_ABORT, "the record is larger than %zu bytes",
-                         scratch->maximum);
+        return mapping_too_large(mapping, error);
     value->kind = VALUE_TEXT;
     value->text = scratch->data;
     value->length = scratch->length;
     return true;
 }
 
-static bool check_texts(struct value *value, struct error *error)
+void mapping_item(struct mapping *mapping, const cJSON *string, struct value *item)
 {
-    bool valid = true;
-    if (value->kind == VALUE_TEXT) {
-        value->length = strlen(value->text);
-        valid = utf8_valid(value->text, value->length);
-    } else if (value->kind == VALUE_STRINGS) {
-        for (const cJSON *item = value->list->child; valid && item != NULL; item = item->next)
-            valid = utf8_valid(item->valuestring, strlen(item->valuestring));
+    struct buffer *scratch = &mapping->scratch;
+    item->text = string->valuestring;
+    item->length = strlen(item->text);
+    if (memchr(item->text, 0xc0, item->length) == NULL) /* not in UTF-8 */
+        return;
+    buffer_clear(scratch);
+    scratch->maximum = item->length;
+    tree_text_expand(scratch, item->text, item->length);
+    item->text = scratch->data;
+    item->length = scratch->length;
+}
+
+/* The worst kind of its texts. */
+static enum tree_text kind_of_texts(const struct value *value)
+{
+    enum tree_text worst = TREE_TEXT_PLAIN;
+    if (value->kind != VALUE_STRINGS)
+        return value->kind == VALUE_TEXT ? tree_text_kind(value->text, strlen(value->text)) : worst;
+    for (const cJSON *item = value->list->child; item != NULL; item = item->next) {
+        enum tree_text kind = tree_text_kind(item->valuestring, strlen(item->valuestring));
+        if (kind > worst)
+            worst = kind;
     }
-    return valid || error_set(error, VERDICT_ABORT, "a text is not valid UTF-8");
+    return worst;
 }
 
 static bool take(struct mapping *mapping, const struct plan_field *field, const cJSON *member,
@@ -138,8 +178,14 @@ static bool take(struct mapping *mapping, const struct plan_field *field, const 
 {
     if (field->kind == PLAN_JSON)
         return render_json(mapping, member, value, error);
-    if (convert(field->kind, member, value))
-        return check_texts(value, error);
+    bool fits = convert(field->kind, member, value);
+    enum tree_text kind = fits ? kind_of_texts(value) : TREE_TEXT_PLAIN;
+    if (kind == TREE_TEXT_BROKEN)
+        return error_set(error, VERDICT_ABORT, "a text is not valid UTF-8");
+    if (fits && value->kind == VALUE_TEXT && kind != TREE_TEXT_HALVES)
+        mapping_item(mapping, member, value);
+    if (fits && kind != TREE_TEXT_HALVES)
+        return true;
     value->kind = VALUE_NULL;
     return !field->nullable || unmapped_add(&mapping->unmapped, place, field->name, member, error);
 }

@@ -21,7 +21,9 @@
 
 struct mapping {
     struct unmapped unmapped;
-    struct buffer scratch; /* the JSON text of the value at hand */
+    struct buffer scratch; /* the text of the value at hand, where the tree does not have it */
+    size_t maximum;        /* bytes of what is written */
+    bool too_large;        /* something did not fit since mapping_begin */
 };
 
 enum value_kind {
@@ -30,13 +32,13 @@ enum value_kind {
     VALUE_LONG,
     VALUE_DOUBLE,
     VALUE_BOOLEAN,
-    VALUE_STRINGS, /* `list` holds strings only */
+    VALUE_STRINGS, /* `list` holds strings only: mapping_item gives the text of each */
     VALUE_RECORDS, /* `list` holds objects only */
 };
 
 struct value {
     enum value_kind kind;
-    const char *text; /* valid UTF-8; lives until the next mapping_value */
+    const char *text; /* UTF-8 with U+0000 as a zero byte; lives until the next mapping_value */
     size_t length;
     int64_t number;
     double real;
@@ -47,11 +49,12 @@ struct value {
 struct mapping mapping_new(void);
 void mapping_free(struct mapping *mapping);
 
-/* Begins an outer record: forgets the last one's unmapped fields. Texts may take `maximum` bytes.
- */
+/* Begins an outer record: forgets the last one's unmapped fields. What is written may take
+ * `maximum` bytes. */
 void mapping_begin(struct mapping *mapping, size_t maximum);
 
-/* Finds the member for each of the plan's fields; what has no field goes to unmapped. */
+/* Finds the member for each of the plan's fields, the last of a name; what has no field goes to
+ * unmapped. */
 bool mapping_resolve(struct mapping *mapping, struct plan *plan, const cJSON *record,
                      struct unmapped_place place, struct error *error) MUST_CHECK;
 
@@ -63,5 +66,11 @@ bool mapping_resolve(struct mapping *mapping, struct plan *plan, const cJSON *re
 bool mapping_value(struct mapping *mapping, const struct plan *plan, size_t field,
                    struct unmapped_place place, struct value *value,
                    struct error *error) MUST_CHECK;
+
+/* Notes that what is written passes the maximum, and says so in `error`. Returns false. */
+bool mapping_too_large(struct mapping *mapping, struct error *error);
+
+/* The text of an item of a VALUE_STRINGS; fills `item->text` and `item->length`. */
+void mapping_item(struct mapping *mapping, const cJSON *string, struct value *item);
 
 #endif

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "bridge/base/memory.h"
-#include "bridge/base/utf8.h"
 #include "bridge/codec/json_text.h"
 
 #define KEEP_CAPACITY ((size_t)64 << 10)
+#define TOLD_NAME     100 /* bytes */
 
 struct unmapped unmapped_new(void)
 {
@@ -46,51 +46,145 @@ const char *unmapped_text(const struct unmapped *unmapped, size_t number)
     return unmapped->texts.data + unmapped->entries[number].text;
 }
 
-static size_t append_name(struct buffer *texts, struct unmapped_place place, const char *name)
+static bool append_name(struct buffer *texts, struct unmapped_place place, const char *name,
+                        size_t *at, struct error *error)
 {
-    size_t start = texts->length;
+    *at = texts->length;
     if (place.field != NULL)
         buffer_append_format(texts, "%s[%zu].", place.field, place.index);
-    buffer_append(texts, name, strlen(name) + 1);
-    return start;
+    if (!json_text_plain(texts, name, error))
+        return error_set(error, VERDICT_ABORT, "the name of a field is not valid UTF-8");
+    buffer_append(texts, "", 1);
+    return true;
 }
 
-/* The entry with the name at offset `name`: the one that is there, or a new one. */
-static struct unmapped_entry *entry_for(struct unmapped *unmapped, size_t name)
+/* How much of a name an error tells, in whole characters. */
+static int telling(const char *name)
+{
+    size_t length = strlen(name);
+    if (length <= TOLD_NAME)
+        return (int)length;
+    for (length = TOLD_NAME; length > 0 && (name[length] & 0xc0) == 0x80;)
+        length--;
+    return (int)length;
+}
+
+/* Behind the name at offset `name`. */
+static bool append_value(struct buffer *texts, size_t name, const cJSON *value, size_t *at,
+                         size_t *length, struct error *error)
+{
+    *at = texts->length;
+    bool ok = json_text_value(texts, value, error);
+    *length = texts->length - *at;
+    buffer_append(texts, "", 1);
+    if (texts->overflowed)
+        return error_set(error, VERDICT_ABORT, "the record is larger than %zu bytes",
+                         texts->maximum);
+    const char *told = texts->data + name;
+    return ok || error_prefix(error, "%.*s", telling(told), told);
+}
+
+/* The entry with the name at offset `name`; NULL when there is none. */
+static struct unmapped_entry *find(const struct unmapped *unmapped, size_t name)
 {
     const char *text = unmapped->texts.data + name;
-    size_t length = strlen(text);
-    uintptr_t number = (uintptr_t)table_get(&unmapped->numbers, text, length);
-    if (number > 0)
-        return &unmapped->entries[number - 1];
+    uintptr_t number = (uintptr_t)table_get(&unmapped->numbers, text, strlen(text));
+    return number == 0 ? NULL : &unmapped->entries[number - 1];
+}
+
+static struct unmapped_entry *add_entry(struct unmapped *unmapped, size_t name)
+{
+    const char *text = unmapped->texts.data + name;
     if (unmapped->count == unmapped->capacity) {
         unmapped->capacity = unmapped->capacity == 0 ? 8 : unmapped->capacity * 2;
         unmapped->entries =
             memory_grow(unmapped->entries, unmapped->capacity, sizeof *unmapped->entries);
     }
     struct unmapped_entry *entry = &unmapped->entries[unmapped->count++];
-    (void)table_put(&unmapped->numbers, text, length, (void *)(uintptr_t)unmapped->count);
-    entry->name = name;
+    *entry = (struct unmapped_entry){.name = name};
+    (void)table_put(&unmapped->numbers, text, strlen(text), (void *)(uintptr_t)unmapped->count);
     return entry;
+}
+
+/* The offset of a new name: the one at `name` with a number behind it. */
+static size_t numbered(struct buffer *texts, size_t name, size_t number)
+{
+    char *copy = memory_text(texts->data + name);
+    size_t at = texts->length;
+    buffer_append_format(texts, "%s[%zu]", copy, number);
+    buffer_append(texts, "", 1);
+    free(copy);
+    return at;
+}
+
+static bool put_earlier(struct unmapped *unmapped, size_t name, size_t text, size_t length,
+                        struct error *error);
+
+/* Puts the text at offset `text` under the name at offset `name`; what stood there moves on. */
+static bool put(struct unmapped *unmapped, size_t name, size_t text, size_t length,
+                struct error *error)
+{
+    struct unmapped_entry *entry = find(unmapped, name);
+    struct unmapped_entry before = {0};
+    if (entry != NULL)
+        before = *entry;
+    else
+        entry = add_entry(unmapped, name);
+    entry->text = text;
+    entry->length = length;
+    return before.length == 0 || put_earlier(unmapped, name, before.text, before.length, error);
+}
+
+static bool put_earlier(struct unmapped *unmapped, size_t name, size_t text, size_t length,
+                        struct error *error)
+{
+    struct buffer *texts = &unmapped->texts;
+    size_t at = numbered(texts, name, 0);
+    struct unmapped_entry *first = texts->overflowed ? NULL : find(unmapped, at);
+    if (first != NULL)
+        at = numbered(texts, name, ++first->moved);
+    if (texts->overflowed)
+        return error_set(error, VERDICT_ABORT, "the record is larger than %zu bytes",
+                         texts->maximum);
+    return put(unmapped, at, text, length, error);
 }
 
 bool unmapped_add(struct unmapped *unmapped, struct unmapped_place place, const char *name,
                   const cJSON *value, struct error *error)
 {
-    struct buffer *texts = &unmapped->texts;
-    if (!utf8_valid(name, strlen(name)))
-        return error_set(error, VERDICT_ABORT, "the name of a field is not valid UTF-8");
-    size_t name_at = append_name(texts, place, name);
-    size_t text_at = texts->length;
-    if (!json_text_value(texts, value, error))
-        return error_prefix(error, "%.100s", name);
-    size_t length = texts->length - text_at;
-    buffer_append(texts, "", 1);
-    if (texts->overflowed)
-        return error_set(error, VERDICT_ABORT, "%.100s: the record is larger than %zu bytes", name,
-                         texts->maximum);
-    struct unmapped_entry *entry = entry_for(unmapped, name_at);
-    entry->text = text_at;
-    entry->length = length;
-    return true;
+    size_t name_at;
+    size_t text_at;
+    size_t length;
+    return append_name(&unmapped->texts, place, name, &name_at, error) &&
+           append_value(&unmapped->texts, name_at, value, &text_at, &length, error) &&
+           put(unmapped, name_at, text_at, length, error);
+}
+
+bool unmapped_add_earlier(struct unmapped *unmapped, struct unmapped_place place, const char *name,
+                          const cJSON *value, struct error *error)
+{
+    size_t name_at;
+    size_t text_at;
+    size_t length;
+    return append_name(&unmapped->texts, place, name, &name_at, error) &&
+           append_value(&unmapped->texts, name_at, value, &text_at, &length, error) &&
+           put_earlier(unmapped, name_at, text_at, length, error);
+}
+
+const char *unmapped_label(const struct unmapped *unmapped, size_t number,
+                           char label[UNMAPPED_LABEL_SIZE])
+{
+    size_t length = 0;
+    for (const char *name = unmapped_name(unmapped, number); *name != '\0'; name++) {
+        size_t digits = *name == '[' ? strspn(name + 1, "0123456789") : 0;
+        if (digits > 0 && name[digits + 1] == ']') {
+            name += digits + 1;
+            continue;
+        }
+        if (length == UNMAPPED_LABEL_SIZE - 1)
+            return NULL;
+        label[length++] = *name;
+    }
+    label[length] = '\0';
+    return label;
 }

@@ -1,7 +1,7 @@
 /*
  * What a record holds and its schema does not: names (or paths) with their JSON text, in the order
- * met. A name that comes twice is kept once, the later text winning, as with every other member.
- * One encoder's; its memory is used again from record to record.
+ * met. Of a name that comes twice the last text stands under it, those before it under name[0],
+ * name[1] and so on. One encoder's; its memory is used again from record to record.
  */
 #ifndef BRIDGE_CODEC_UNMAPPED_H
 #define BRIDGE_CODEC_UNMAPPED_H
@@ -19,6 +19,7 @@ struct unmapped_entry {
     size_t name; /* offsets into `texts`; both are terminated */
     size_t text;
     size_t length; /* of the text */
+    size_t moved;  /* name[0]: texts that were moved to name[1] and so on */
 };
 
 struct unmapped {
@@ -46,8 +47,18 @@ void unmapped_clear(struct unmapped *unmapped, size_t maximum);
 bool unmapped_add(struct unmapped *unmapped, struct unmapped_place place, const char *name,
                   const cJSON *value, struct error *error) MUST_CHECK;
 
+/* The same for a value that a later one of the same name has replaced in its field. */
+bool unmapped_add_earlier(struct unmapped *unmapped, struct unmapped_place place, const char *name,
+                          const cJSON *value, struct error *error) MUST_CHECK;
+
 /* Live until the next add or clear. */
 const char *unmapped_name(const struct unmapped *unmapped, size_t number);
 const char *unmapped_text(const struct unmapped *unmapped, size_t number);
+
+/* The name without indices, as pets.colour for pets[0].colour: many records share it. Returns
+ * `label`, or NULL when it does not fit. */
+#define UNMAPPED_LABEL_SIZE 101
+const char *unmapped_label(const struct unmapped *unmapped, size_t number,
+                           char label[UNMAPPED_LABEL_SIZE]);
 
 #endif

@@ -4,6 +4,7 @@
 #include "bridge/base/clock.h"
 #include "bridge/base/log.h"
 #include "bridge/base/metrics.h"
+#include "bridge/codec/json_parse.h"
 #include "bridge/enricher/requests.h"
 
 /* The consistency rule's second reading comes this much later. */
@@ -40,8 +41,7 @@ static void forward(struct engine *engine, struct record *record, const char *in
 void record_found(struct engine *engine, struct record *record, uint64_t start, uint64_t end,
                   cJSON *copy, size_t bytes, int64_t now_ms)
 {
-    const char *integration =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(copy, "integration_id"));
+    const char *integration = cJSON_GetStringValue(json_member(copy, "integration_id"));
     if (record->orphan ||
         (integration != NULL && strcmp(integration, record->integration_id) != 0)) {
         forward(engine, record, integration, now_ms);

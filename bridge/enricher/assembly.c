@@ -6,6 +6,7 @@
 #include "bridge/base/buffer.h"
 #include "bridge/base/memory.h"
 #include "bridge/codec/json_hash.h"
+#include "bridge/codec/json_parse.h"
 #include "bridge/codec/json_text.h"
 #include "bridge/codec/timestamp.h"
 #include "bridge/enricher/seen.h"
@@ -68,7 +69,7 @@ struct assembly *assembly_new(const char *id, const char *integration_id)
 
 struct assembly *assembly_read(const char *text, size_t length)
 {
-    cJSON *root = cJSON_ParseWithLength(text, length);
+    cJSON *root = json_parse(text, length);
     const cJSON *version = member(root, "version");
     if (cJSON_IsNumber(version) && version->valuedouble == VERSION &&
         cJSON_IsString(member(root, "id")) && cJSON_IsString(member(root, "integration_id")) &&

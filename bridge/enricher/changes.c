@@ -6,6 +6,7 @@
 #include "bridge/base/buffer.h"
 #include "bridge/base/memory.h"
 #include "bridge/codec/json_hash.h"
+#include "bridge/codec/json_parse.h"
 
 #define LIST_MAXIMUM 8192
 
@@ -76,7 +77,7 @@ bool changes_unconfirmed(const struct changes *changes, const cJSON *record)
         const struct change *change = &changes->items[i];
         if (change->previous == 0)
             continue;
-        const cJSON *value = cJSON_GetObjectItemCaseSensitive(record, change->field);
+        const cJSON *value = json_member(record, change->field);
         if (value != NULL && json_hash(value) == change->previous)
             return true;
     }

@@ -219,9 +219,10 @@ static enum transaction_outcome add_snapshot(struct committer *committer, struct
     struct envelope envelope = {0};
     const void *bytes = NULL;
     size_t length = 0;
-    if (item->kind != ITEM_TOMBSTONE &&
-        !output_encode(committer->output, item->place, item->record, &bytes, &length, error)) {
-        make_dead_letter(item, "cannot-encode", error->message);
+    const char *code = NULL;
+    if (item->kind != ITEM_TOMBSTONE && !output_encode(committer->output, item->place, item->record,
+                                                       &bytes, &length, &code, error)) {
+        make_dead_letter(item, code, error->message);
         enum transaction_outcome outcome = transaction_abort(committer->producer, error);
         return outcome == TRANSACTION_CANCELLED ? TRANSACTION_REFUSED : outcome;
     }

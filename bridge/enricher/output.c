@@ -78,8 +78,22 @@ bool output_prepare(struct output *output, int place, struct error *error)
     return model->encoder != NULL;
 }
 
+/* An assembled record's map is where its fields belong. */
+static void count_unmapped(const struct output *output, int place, size_t count)
+{
+    char label[UNMAPPED_LABEL_SIZE];
+    const char *model = output->selection->names[place];
+    if (model_kind(output->selection->models[place]) == MODEL_ASSEMBLED)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        const char *field = encoder_unmapped_label(output->models[place].encoder, i, label);
+        if (metrics_add_labelled(METRIC_UNMAPPED_FIELDS, model, field, 1))
+            log_warn("unmapped_field", LOG_TEXT("model", model), LOG_TEXT("field", field));
+    }
+}
+
 bool output_encode(struct output *output, int place, const cJSON *record, const void **bytes,
-                   size_t *length, struct error *error)
+                   size_t *length, const char **code, struct error *error)
 {
     struct model_output *model = &output->models[place];
     struct encoding info = {0};
@@ -88,8 +102,9 @@ bool output_encode(struct output *output, int place, const cJSON *record, const 
                   ? encoder_avro(model->encoder, record, model->schema_id, maximum, bytes, length,
                                  &info, error)
                   : encoder_json(model->encoder, record, maximum, bytes, length, &info, error);
-    if (info.unmapped > 0)
-        metrics_add(METRIC_UNMAPPED_FIELDS, (int64_t)info.unmapped);
+    *code = info.too_large ? "too-large" : "cannot-encode";
+    if (ok)
+        count_unmapped(output, place, info.unmapped);
     return ok;
 }
 

@@ -26,9 +26,10 @@ void output_free(struct output *output); /* NULL is allowed */
 bool output_prepare(struct output *output, int place, struct error *error) MUST_CHECK;
 
 /* The snapshot's bytes, alive until the next call. False with VERDICT_ABORT when this record cannot
- * be encoded. output_prepare must have succeeded for the model. */
+ * be encoded; `*code` is then the dead letter's error_code. output_prepare must have succeeded for
+ * the model. */
 bool output_encode(struct output *output, int place, const cJSON *record, const void **bytes,
-                   size_t *length, struct error *error) MUST_CHECK;
+                   size_t *length, const char **code, struct error *error) MUST_CHECK;
 
 /* The content-type header of the snapshots. */
 const char *output_content_type(const struct output *output);

@@ -3,6 +3,7 @@
 
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
+#include "bridge/codec/json_parse.h"
 #include "bridge/codec/timestamp.h"
 #include "bridge/enricher/requests.h"
 
@@ -191,7 +192,7 @@ static void remove_record(struct walk *walk, struct record *record)
 
 static const char *id_of(const cJSON *item, const char *name)
 {
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, name));
+    return cJSON_GetStringValue(json_member(item, name));
 }
 
 /* An orphan has an entry of its own beside the record's. */

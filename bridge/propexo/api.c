@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bridge/base/memory.h"
+#include "bridge/codec/json_parse.h"
 #include "bridge/propexo/brackets.h"
 
 #define PLACE      "{id}"
@@ -69,13 +70,13 @@ static enum api_outcome outcome_of_status(long status)
 /* A 200: takes the record out of {"meta": ..., "results": RECORD}. */
 static struct api_answer read_results(cJSON *root, const char *id)
 {
-    cJSON *results = cJSON_GetObjectItemCaseSensitive(root, "results");
+    cJSON *results = json_member(root, "results");
     if (cJSON_IsNull(results))
         return (struct api_answer){.outcome = API_GONE, .detail = "results is null"};
     if (!cJSON_IsObject(results))
         return (struct api_answer){.outcome = API_WRONG_RECORD,
                                    .detail = "results is not one object"};
-    const char *found = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(results, "id"));
+    const char *found = cJSON_GetStringValue(json_member(results, "id"));
     if (found == NULL || strcmp(found, id) != 0)
         return (struct api_answer){.outcome = API_WRONG_RECORD,
                                    .detail = "the record has another id than the one asked for"};
@@ -100,8 +101,8 @@ static cJSON *read_root(const struct http_answer *http, enum api_outcome *outcom
 {
     *outcome = API_OUTAGE;
     if (http->outcome == HTTP_TOO_LARGE) {
-        *outcome = API_WRONG_RECORD;
-        *detail = "the answer is too large";
+        *outcome = API_TOO_LARGE;
+        *detail = "the answer is more than twice as large as topics.max_message";
         return NULL;
     }
     if (http->outcome != HTTP_ANSWERED) {
@@ -113,8 +114,7 @@ static cJSON *read_root(const struct http_answer *http, enum api_outcome *outcom
         *detail = "the status says so";
         return NULL;
     }
-    /* Up to and with the terminator: nothing else may follow. */
-    cJSON *root = cJSON_ParseWithLengthOpts(http->body, http->length + 1, NULL, true);
+    cJSON *root = json_parse(http->body, http->length);
     if (cJSON_IsObject(root))
         return root;
     cJSON_Delete(root);

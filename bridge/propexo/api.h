@@ -22,6 +22,7 @@ enum api_outcome {
     API_FORBIDDEN,    /* 403 */
     API_REFUSED,      /* another 4xx: the request itself is not liked */
     API_WRONG_RECORD, /* an answer that is JSON but not the record asked for */
+    API_TOO_LARGE,    /* an answer that the HTTP client would not take for its size */
     API_OUTAGE, /* time-out, 5xx, reset, cut or broken body: the API's state, not the record's */
     API_OUTCOMES
 };

@@ -4,6 +4,7 @@
 
 #include "bridge/base/attributes.h"
 #include "bridge/base/utf8.h"
+#include "bridge/codec/json_parse.h"
 #include "bridge/propexo/brackets.h"
 
 /* The members that routing reads. One of them twice in one object could be read in two ways. */
@@ -44,11 +45,12 @@ static struct webhook not_understood(struct webhook webhook, const char *code)
     return webhook;
 }
 
-/* A text that can be an id: 1 to WEBHOOK_ID_MAXIMUM bytes. */
+/* A text that can be an id: 1 to WEBHOOK_ID_MAXIMUM bytes of UTF-8 without U+0000. */
 static const char *id_of(const cJSON *object, const char *name)
 {
     const char *text = cJSON_GetStringValue(member(object, name));
-    if (text == NULL || *text == '\0' || strlen(text) > WEBHOOK_ID_MAXIMUM)
+    if (text == NULL || *text == '\0' || strlen(text) > WEBHOOK_ID_MAXIMUM ||
+        !utf8_valid(text, strlen(text)))
         return NULL;
     return text;
 }
@@ -134,25 +136,14 @@ static bool too_deep(const char *body, size_t length)
     return brackets_scan(body, length).deepest > CJSON_NESTING_LIMIT;
 }
 
-/* Only RFC 8259's white space may follow the value. */
-static bool only_space(const char *text, const char *end)
-{
-    while (text < end && strchr(" \t\r\n", *text) != NULL && *text != '\0')
-        text++;
-    return text == end;
-}
-
 struct webhook webhook_parse(const char *body, size_t length)
 {
     struct webhook webhook = {.class = WEBHOOK_NOT_JSON, .code = "not-json"};
-    const char *end = NULL;
     if (!utf8_valid(body, length))
         return webhook;
-    webhook.root = cJSON_ParseWithLengthOpts(body, length, &end, false);
+    webhook.root = json_parse(body, length);
     if (webhook.root == NULL)
         return too_deep(body, length) ? not_understood(webhook, "too-deep") : webhook;
-    if (!only_space(end, body + length))
-        return webhook;
     webhook.code = NULL;
     return route(webhook);
 }

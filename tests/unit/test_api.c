@@ -2,6 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "bridge/base/memory.h"
+#include "bridge/codec/json_parse.h"
 #include "bridge/propexo/api.h"
 
 static const struct model *model_of(const char *name)
@@ -146,7 +147,14 @@ static void test_bodies(void **state)
         {"{\"results\":{\"id\":null}}", API_WRONG_RECORD},
         {"{\"results\":{\"id\":1}}", API_WRONG_RECORD},
         {"{\"results\":{\"id\":[\"r\"]}}", API_WRONG_RECORD},
-        {"{\"results\":{\"id\":\"r\",\"name\":\"\\ud83d\"}}", API_WRONG_RECORD},
+        {"{\"results\":{\"id\":\"r\",\"name\":\"\\ud83d\"}}", API_RECORD},
+        {"{\"results\":{\"id\":\"r\",\"name\":\"\\u0000\"}}", API_RECORD},
+        {"{\"results\":{\"id\":\"r\",\"n\":12345678901234567890}}", API_RECORD},
+        {"{\"results\":{\"id\":\"x\",\"id\":\"r\"}}", API_RECORD}, /* the last one counts */
+        {"{\"results\":{\"id\":\"r\",\"id\":\"x\"}}", API_WRONG_RECORD},
+        {"{\"results\":{\"id\":\"r\\u0000\"}}", API_WRONG_RECORD},
+        {"{\"results\":{\"id\\u0000\":\"r\"}}", API_WRONG_RECORD},
+        {"{\"results\":{\"id\":\"r\",\"n\":01.e}}", API_WRONG_RECORD},
         {"", API_OUTAGE},
         {"<html>gateway</html>", API_OUTAGE},
         {"[]", API_OUTAGE},
@@ -166,7 +174,7 @@ static void test_bodies(void **state)
         assert_int_equal(answer.record != NULL, rows[i].outcome == API_RECORD);
         assert_non_null(answer.detail);
         if (answer.record != NULL)
-            assert_string_equal(cJSON_GetObjectItem(answer.record, "id")->valuestring, "r");
+            assert_string_equal(json_member(answer.record, "id")->valuestring, "r");
         cJSON_Delete(answer.record);
     }
 }
@@ -194,13 +202,10 @@ static void test_transport(void **state)
         enum http_outcome http;
         enum api_outcome outcome;
     } rows[] = {
-        {HTTP_NO_HOST, API_OUTAGE},
-        {HTTP_NO_CONNECTION, API_OUTAGE},
-        {HTTP_TLS, API_OUTAGE},
-        {HTTP_TIMEOUT, API_OUTAGE},
-        {HTTP_BROKEN, API_OUTAGE},
-        {HTTP_REDIRECTS, API_OUTAGE},
-        {HTTP_TOO_LARGE, API_WRONG_RECORD}, /* this record's fault, not the API's */
+        {HTTP_NO_HOST, API_OUTAGE},      {HTTP_NO_CONNECTION, API_OUTAGE},
+        {HTTP_TLS, API_OUTAGE},          {HTTP_TIMEOUT, API_OUTAGE},
+        {HTTP_BROKEN, API_OUTAGE},       {HTTP_REDIRECTS, API_OUTAGE},
+        {HTTP_TOO_LARGE, API_TOO_LARGE}, /* this record's fault, not the API's */
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {

@@ -29,6 +29,11 @@ static const char TEXT[] =
 
 static const struct schema SCHEMA = {"things", TEXT, sizeof TEXT - 1};
 
+static cJSON *parse(const char *text)
+{
+    return json_parse(text, strlen(text));
+}
+
 static struct encoder *new_encoder(void)
 {
     struct error error;
@@ -73,19 +78,27 @@ static const struct row ROWS[] = {
     {"{\"id\":\"a\",\"whole\":-0.0}", "{\"whole\":0}", NOTHING},
     {"{\"id\":\"a\",\"whole\":9007199254740991}", "{\"whole\":9007199254740991}", NOTHING},
     {"{\"id\":\"a\",\"whole\":-9007199254740991}", "{\"whole\":-9007199254740991}", NOTHING},
-    {"{\"id\":\"a\",\"whole\":9007199254740992}", NOTHING, "{\"whole\":\"9007199254740992\"}"},
-    {"{\"id\":\"a\",\"whole\":-9007199254740992}", NOTHING, "{\"whole\":\"-9007199254740992\"}"},
+    {"{\"id\":\"a\",\"whole\":9007199254740993}", "{\"whole\":9007199254740993}", NOTHING},
+    {"{\"id\":\"a\",\"whole\":9223372036854775807}", "{\"whole\":9223372036854775807}", NOTHING},
+    {"{\"id\":\"a\",\"whole\":-9223372036854775808}", "{\"whole\":-9223372036854775808}", NOTHING},
+    {"{\"id\":\"a\",\"whole\":9223372036854775808}", NOTHING,
+     "{\"whole\":\"9223372036854775808\"}"},
+    {"{\"id\":\"a\",\"whole\":-9223372036854775809}", NOTHING,
+     "{\"whole\":\"-9223372036854775809\"}"},
+    {"{\"id\":\"a\",\"whole\":9007199254740993.5}", NOTHING, "{\"whole\":\"9007199254740993.5\"}"},
     {"{\"id\":\"a\",\"whole\":1.5}", NOTHING, "{\"whole\":\"1.5\"}"},
-    {"{\"id\":\"a\",\"whole\":1e300}", NOTHING, "{\"whole\":\"1e+300\"}"},
+    {"{\"id\":\"a\",\"whole\":1e300}", NOTHING, "{\"whole\":\"1e300\"}"},
     {"{\"id\":\"a\",\"whole\":\"5\"}", NOTHING, "{\"whole\":\"\\\"5\\\"\"}"},
     {"{\"id\":\"a\",\"whole\":true}", NOTHING, "{\"whole\":\"true\"}"},
     /* numbers */
     {"{\"id\":\"a\",\"real\":12345.67}", "{\"real\":12345.67}", NOTHING},
     {"{\"id\":\"a\",\"real\":0.1}", "{\"real\":0.1}", NOTHING},
     {"{\"id\":\"a\",\"real\":-0.30000000000000004}", "{\"real\":-0.30000000000000004}", NOTHING},
-    {"{\"id\":\"a\",\"real\":1e22}", "{\"real\":1e22}", NOTHING},
-    {"{\"id\":\"a\",\"real\":1.7976931348623157e308}", "{\"real\":1.7976931348623157e308}",
+    {"{\"id\":\"a\",\"real\":1e22}", "{\"real\":1e+22}", NOTHING},
+    {"{\"id\":\"a\",\"real\":1.7976931348623157e308}", "{\"real\":1.7976931348623157e+308}",
      NOTHING},
+    {"{\"id\":\"a\",\"real\":9007199254740993}", "{\"real\":9007199254740992}", NOTHING},
+    {"{\"id\":\"a\",\"real\":1e400}", NOTHING, "{\"real\":\"1e400\"}"},
     {"{\"id\":\"a\",\"real\":5e-324}", "{\"real\":5e-324}", NOTHING},
     {"{\"id\":\"a\",\"real\":1e999}", NOTHING, "{\"real\":\"1e999\"}"},
     {"{\"id\":\"a\",\"real\":-1e999}", NOTHING, "{\"real\":\"-1e999\"}"},
@@ -107,6 +120,24 @@ static const struct row ROWS[] = {
     {"{\"id\":\"a\",\"free\":\"text\"}", "{\"free\":\"\\\"text\\\"\"}", NOTHING},
     {"{\"id\":\"a\",\"free\":17}", "{\"free\":\"17\"}", NOTHING},
     {"{\"id\":\"a\",\"free\":false}", "{\"free\":\"false\"}", NOTHING},
+    {"{\"id\":\"a\",\"free\":{\"n\":[12345678901234567890,1e400],\"t\":\"\\u0000\\ud83d\"}}",
+     "{\"free\":\"{\\\"n\\\":[12345678901234567890,1e400],\\\"t\\\":\\\"\\\\u0000\\\\ud83d\\\"}\"}",
+     NOTHING},
+    {"{\"id\":\"a\",\"free\":{\"x\":1,\"x\":2}}", "{\"free\":\"{\\\"x\\\":1,\\\"x\\\":2}\"}",
+     NOTHING},
+    /* U+0000 stays; half of a surrogate pair is no text for Avro */
+    {"{\"id\":\"a\",\"text\":\"x\\u0000y\\u0000\"}", "{\"text\":\"x\\u0000y\\u0000\"}", NOTHING},
+    {"{\"id\":\"a\",\"text\":\"\\u0000\"}", "{\"text\":\"\\u0000\"}", NOTHING},
+    {"{\"id\":\"a\",\"texts\":[\"\\u0000x\",\"y\",\"\\u0000\"]}",
+     "{\"texts\":[\"\\u0000x\",\"y\",\"\\u0000\"]}", NOTHING},
+    {"{\"id\":\"a\",\"at\":\"2024-05-06T07:08:09Z\\u0000\"}", NOTHING,
+     "{\"at\":\"\\\"2024-05-06T07:08:09Z\\\\u0000\\\"\"}"},
+    {"{\"id\":\"a\",\"text\":\"cut \\ud83d\"}", NOTHING, "{\"text\":\"\\\"cut \\\\ud83d\\\"\"}"},
+    {"{\"id\":\"a\",\"texts\":[\"x\",\"\\ude00\\u0000\"]}", NOTHING,
+     "{\"texts\":\"[\\\"x\\\",\\\"\\\\ude00\\\\u0000\\\"]\"}"},
+    {"{\"id\":\"a\",\"text\\u0000\":1,\"\\ud83d\":2,\"pets\":[{\"a\\u0000\":3}]}",
+     "{\"pets\":[{\"id\":null,\"age\":null,\"free\":null}]}",
+     "{\"text\\\\u0000\":\"1\",\"\\\\ud83d\":\"2\",\"pets[0].a\\\\u0000\":\"3\"}"},
     /* lists of texts */
     {"{\"id\":\"a\",\"texts\":[]}", "{\"texts\":[]}", NOTHING},
     {"{\"id\":\"a\",\"texts\":[null]}", NOTHING, "{\"texts\":\"[null]\"}"},
@@ -137,8 +168,19 @@ static const struct row ROWS[] = {
      "{\"unmapped_fields\":\"{\\\"text\\\":\\\"x\\\"}\"}"},
     /* a name that comes twice */
     {"{\"id\":\"z\",\"text\":\"1\",\"new\":1,\"text\":\"2\",\"new\":2,\"id\":\"a\"}",
-     "{\"text\":\"2\"}", "{\"new\":\"2\"}"},
-    {"{\"id\":\"a\",\"texts\":[\"1\",\"2\"],\"texts\":[\"3\"]}", "{\"texts\":[\"3\"]}", NOTHING},
+     "{\"text\":\"2\"}",
+     "{\"new\":\"2\",\"text[0]\":\"\\\"1\\\"\",\"new[0]\":\"1\",\"id[0]\":\"\\\"z\\\"\"}"},
+    {"{\"id\":\"a\",\"texts\":[\"1\",\"2\"],\"texts\":[\"3\"]}", "{\"texts\":[\"3\"]}",
+     "{\"texts[0]\":\"[\\\"1\\\",\\\"2\\\"]\"}"},
+    {"{\"id\":\"a\",\"text\":\"1\",\"text\":2,\"text\":null,\"text\":3}", NOTHING,
+     "{\"text[0]\":\"\\\"1\\\"\",\"text[1]\":\"2\",\"text[2]\":\"null\",\"text\":\"3\"}"},
+    {"{\"id\":\"a\",\"n\":1,\"n\":2,\"n\":3,\"n\":4}", NOTHING,
+     "{\"n\":\"4\",\"n[0]\":\"1\",\"n[1]\":\"2\",\"n[2]\":\"3\"}"},
+    {"{\"id\":\"a\",\"n[0]\":5,\"n\":1,\"n\":2,\"n[1]\":6}", NOTHING,
+     "{\"n[0]\":\"5\",\"n\":\"2\",\"n[1]\":\"6\",\"n[1][0]\":\"1\"}"},
+    {"{\"id\":\"a\",\"pets\":[{\"age\":1,\"age\":2,\"x\":1,\"x\":2}]}",
+     "{\"pets\":[{\"id\":null,\"age\":2,\"free\":null}]}",
+     "{\"pets[0].age[0]\":\"1\",\"pets[0].x\":\"2\",\"pets[0].x[0]\":\"1\"}"},
 };
 
 static cJSON *expected_of(const struct row *row)
@@ -146,7 +188,7 @@ static cJSON *expected_of(const struct row *row)
     static const char *const NAMES[] = {"text", "whole", "real",  "flag",
                                         "at",   "free",  "texts", "pets"};
     cJSON *expected = cJSON_CreateObject();
-    cJSON *fields = cJSON_Parse(row->fields);
+    cJSON *fields = parse(row->fields);
     cJSON_AddStringToObject(expected, "id", "a");
     for (size_t i = 0; i < ARRAY_LENGTH(NAMES); i++) {
         cJSON *value = cJSON_DetachItemFromObjectCaseSensitive(fields, NAMES[i]);
@@ -167,12 +209,12 @@ static void test_rules(void **state)
         size_t number = i < ARRAY_LENGTH(ROWS) ? i : 2 * ARRAY_LENGTH(ROWS) - 1 - i;
         const struct row *row = &ROWS[number];
         struct encoding info = {0};
-        cJSON *record = cJSON_Parse(row->record);
+        cJSON *record = parse(row->record);
         assert_non_null(record);
         cJSON *expected = expected_of(row);
         cJSON *found = encode_both(encoder, &SCHEMA, record, &info);
-        if (!cJSON_Compare(found, expected, true))
-            fail_msg("%s becomes %s", row->record, cJSON_PrintUnformatted(found));
+        if (!same(found, expected))
+            fail_msg("%s becomes %s", row->record, text_of(found));
         const cJSON *unmapped = member_of(expected, "unmapped_fields");
         assert_int_equal(info.unmapped, cJSON_GetArraySize(unmapped));
         if (unmapped->child == NULL)
@@ -206,7 +248,7 @@ static void test_json_text(void **state)
         size_t length;
         struct encoding info;
         struct error error;
-        cJSON *record = cJSON_Parse(TEXTS[i][0]);
+        cJSON *record = parse(TEXTS[i][0]);
         assert_true(encoder_json(encoder, record, 1000, &bytes, &length, &info, &error));
         assert_string_equal(bytes, TEXTS[i][1]);
         cJSON_Delete(record);
@@ -303,6 +345,7 @@ static void refuse(struct encoder *encoder, const cJSON *record, const char *nam
         assert_null(strstr(error.message, "secret"));
     }
     assert_int_equal(info.unmapped, 77);
+    assert_false(info.too_large);
 }
 
 static void test_refused(void **state)
@@ -323,7 +366,10 @@ static void test_refused(void **state)
         {"{\"id\":\"secret\\u0000\xff\",\"id\":\"\xff secret\"}", "id"},
         {"{\"id\":\"a\",\"text\":\"secret \xff\"}", "text"},
         {"{\"id\":\"a\",\"text\":\"\xc0\xaf secret\"}", "text"},
-        {"{\"id\":\"a\",\"text\":\"\xed\xa0\x80 secret\"}", "text"},
+        {"{\"id\":\"a\",\"text\":\"\xed\xa0 secret\"}", "text"},
+        {"{\"id\":\"a\",\"text\":\"\\u0000 secret \\ud83d \xff\"}", "text"},
+        {"{\"id\":\"secret \\ud83d\"}", "id"},
+        {"{\"id\":\"secret\",\"id\":null}", "id"},
         {"{\"id\":\"a\",\"texts\":[\"x\",\"secret \xff\"]}", "texts"},
         {"{\"id\":\"a\",\"free\":{\"x\":[\"secret \xff\"]}}", "free"},
         {"{\"id\":\"a\",\"free\":{\"secret \xff\":1}}", "free"},
@@ -336,7 +382,7 @@ static void test_refused(void **state)
     struct encoder *encoder = new_encoder();
     refuse(encoder, NULL, "not an object");
     for (size_t i = 0; i < ARRAY_LENGTH(REFUSED); i++) {
-        cJSON *record = cJSON_Parse(REFUSED[i].record);
+        cJSON *record = parse(REFUSED[i].record);
         assert_non_null(record);
         refuse(encoder, record, REFUSED[i].named);
         cJSON_Delete(record);
@@ -366,7 +412,7 @@ static void test_nesting(void **state)
     struct encoder *encoder = new_encoder();
     struct encoding info;
     char *text = nested(998); /* as deep as cJSON parses */
-    cJSON *record = cJSON_Parse(text);
+    cJSON *record = parse(text);
     assert_non_null(record);
     cJSON *found = encode_both(encoder, &SCHEMA, record, &info);
     assert_memory_equal(member_of(found, "free")->valuestring, text + 17, 2 * 998);
@@ -409,12 +455,14 @@ static void test_maximum(void **state)
         assert_false(encoder_avro(encoder, record, 1, exact - 1, &bytes, &length, &info, &error));
         assert_int_equal(error.verdict, VERDICT_ABORT);
         assert_non_null(strstr(error.message, "larger than"));
+        assert_true(info.too_large);
         assert_true(encoder_json(encoder, record, CHECK_MAXIMUM, &bytes, &exact, &info, &error));
         assert_true(encoder_json(encoder, record, exact, &bytes, &length, &info, &error));
         assert_int_equal(length, exact);
         assert_false(encoder_json(encoder, record, exact - 1, &bytes, &length, &info, &error));
         assert_int_equal(error.verdict, VERDICT_ABORT);
         assert_non_null(strstr(error.message, "larger than"));
+        assert_true(info.too_large);
         cJSON_Delete(record);
         free(large);
     }
@@ -446,6 +494,32 @@ static void test_many_unmapped(void **state)
     assert_string_equal(member_of(unmapped, "pets[2999].paws")->valuestring, "2999");
     assert_string_equal(member_of(unmapped, "field_2999")->valuestring, "2999");
     cJSON_Delete(found);
+    cJSON_Delete(record);
+    encoder_free(encoder);
+}
+
+#define NAME_100                                        \
+    "0123456789012345678901234567890123456789012345678" \
+    "012345678901234567890123456789012345678901234567890"
+
+/* For a metric: without indices, and bounded. */
+static void test_labels(void **state)
+{
+    static const char *const LABELS[] = {"new",      "colour[]",   "[x]3",      "a",
+                                         NAME_100,   NULL,         "text",      "",
+                                         "pets.age", "pets.wings", "pets.wings"};
+    (void)state;
+    struct encoder *encoder = new_encoder();
+    struct encoding info;
+    char label[UNMAPPED_LABEL_SIZE];
+    cJSON *record =
+        parse("{\"id\":\"i\",\"new\":1,\"colour[]\":1,\"[x]3\":1,\"a[1][22]\":1,\"" NAME_100
+              "\":1,\"" NAME_100 "a\":1,\"text\":\"1\",\"text\":null,\"[0]\":1,"
+              "\"pets\":[{\"age\":\"x\"},{\"wings\":2,\"wings\":4}]}");
+    cJSON_Delete(encode_both(encoder, &SCHEMA, record, &info));
+    assert_int_equal(info.unmapped, ARRAY_LENGTH(LABELS));
+    for (size_t i = 0; i < info.unmapped; i++)
+        assert_same_text(encoder_unmapped_label(encoder, i, label), LABELS[i], "label");
     cJSON_Delete(record);
     encoder_free(encoder);
 }
@@ -489,7 +563,7 @@ int main(void)
         cmocka_unit_test(test_avro_bytes),    cmocka_unit_test(test_refused),
         cmocka_unit_test(test_nesting),       cmocka_unit_test(test_maximum),
         cmocka_unit_test(test_many_unmapped), cmocka_unit_test(test_doubles_are_exact),
-        cmocka_unit_test(test_bad_schemas),
+        cmocka_unit_test(test_bad_schemas),   cmocka_unit_test(test_labels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

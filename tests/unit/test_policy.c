@@ -19,6 +19,7 @@ static void test_table(void **state)
         {API_FORBIDDEN, SCOPE_RECORD, 5, "forbidden"},
         {API_REFUSED, SCOPE_RECORD, 4, "refused"},
         {API_WRONG_RECORD, SCOPE_RECORD, 4, "wrong-record"},
+        {API_TOO_LARGE, SCOPE_RECORD, 2, "too-large"},
         {API_OUTAGE, SCOPE_API, 0, ""},
     };
     (void)state;
@@ -50,8 +51,9 @@ static void test_who_gives_up(void **state)
 static void test_metrics_differ(void **state)
 {
     static const enum metric metrics[] = {
-        METRIC_API_OK,      METRIC_API_GONE,    METRIC_API_LIMITED,    METRIC_API_REFUSED,
-        METRIC_API_REFUSED, METRIC_API_REFUSED, METRIC_API_BAD_ANSWER, METRIC_API_OUTAGE};
+        METRIC_API_OK,         METRIC_API_GONE,       METRIC_API_LIMITED,
+        METRIC_API_REFUSED,    METRIC_API_REFUSED,    METRIC_API_REFUSED,
+        METRIC_API_BAD_ANSWER, METRIC_API_BAD_ANSWER, METRIC_API_OUTAGE};
     (void)state;
     assert_int_equal(ARRAY_LENGTH(metrics), API_OUTCOMES);
     for (int outcome = 0; outcome < API_OUTCOMES; outcome++)
