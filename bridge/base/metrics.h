@@ -68,6 +68,8 @@
     X(FORWARDED, counter, "events_forwarded_total", "",                                            \
       "Events without an integration that were sent on under the right key.")                      \
     X(DEAD_LETTERS, counter, "dead_letters_total", "", "Dead letters committed by the enricher.")  \
+    X(REGISTRY_HOLDS, gauge, "registry_holds", "",                                                 \
+      "1 while snapshots wait for a schema registry that is away or refuses a schema.")            \
     X(UNMAPPED_FIELDS, counter, "unmapped_fields_total", "",                                       \
       "Fields kept in unmapped_fields: unknown to the schema or of another type.")                 \
     X(TRANSACTIONS_COMMITTED, counter, "transactions_total", "outcome=\"committed\"",              \
