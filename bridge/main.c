@@ -13,18 +13,20 @@
 #include "bridge/base/memory.h"
 #include "bridge/commands/check.h"
 #include "bridge/commands/config.h"
+#include "bridge/commands/schemas.h"
 #include "bridge/commands/service.h"
 #include "bridge/commands/topics.h"
 #include "bridge/config/config.h"
 
 #define PROBLEMS_MAXIMUM ((size_t)64 << 10)
 #define SETS_MAXIMUM     256
+#define COMMAND_WIDTH    32 /* columns of the usage before what a command does */
 
 struct arguments {
     const char *file;
     const char *sets[SETS_MAXIMUM];
     size_t set_count;
-    const char *word; /* a subcommand's own word: plan or apply */
+    const char *word; /* a subcommand's own word: plan, apply, ... */
 };
 
 static int run(const struct config *config, const struct arguments *arguments)
@@ -48,6 +50,16 @@ static int enrich(const struct config *config, const struct arguments *arguments
 static int topics(const struct config *config, const struct arguments *arguments)
 {
     return command_topics(config, strcmp(arguments->word, "apply") == 0);
+}
+
+static int schemas(const struct config *config, const struct arguments *arguments)
+{
+    static const char *const WORDS[] = {
+        [SCHEMAS_LIST] = "list", [SCHEMAS_CHECK] = "check", [SCHEMAS_REGISTER] = "register"};
+    unsigned action = SCHEMAS_LIST;
+    while (strcmp(arguments->word, WORDS[action]) != 0)
+        action++;
+    return command_schemas(config, (enum schemas_action)action);
 }
 
 static int print_config(const struct config *config, const struct arguments *arguments)
@@ -75,21 +87,32 @@ static const struct command {
      receive},
     {"enrich", NULL, "turn events into snapshots", CONFIG_NEED_API | CONFIG_NEED_ADMIN, enrich},
     {"topics", "plan apply", "show (plan) or make (apply) the topics", CONFIG_NEED_NOTHING, topics},
+    {"schemas", "list check register", "show, check or register the schemas at the registry",
+     CONFIG_NEED_NOTHING, schemas},
     {"config", NULL, "print the effective configuration, secrets masked", CONFIG_NEED_NOTHING,
      print_config},
     {"check", NULL, "connect to Kafka, the registry and the API and say what is wrong",
      CONFIG_NEED_API, check},
 };
 
+/* The command's name and, after it, the words of which one must follow. */
+static void print_command(FILE *out, const struct command *command)
+{
+    const char *words = command->words == NULL ? "" : command->words;
+    int width = COMMAND_WIDTH - fprintf(out, "  %s ", command->name);
+    for (; *words != '\0'; words++, width--)
+        (void)putc(*words == ' ' ? '|' : *words, out);
+    (void)fprintf(out, "%*s %s\n", width, "", command->help);
+}
+
 static void print_usage(FILE *out)
 {
     (void)fputs("usage: propexo-bridge COMMAND [--config FILE] [--set section.key=value]...\n\n",
                 out);
     for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
-        (void)fprintf(out, "  %-8s %-11s %s\n", commands[i].name,
-                      commands[i].words == NULL ? "" : "plan|apply", commands[i].help);
-    (void)fputs("  version              print the version\n\n"
-                "Without --config, " CONFIG_DEFAULT_FILE " is read where it exists.\n"
+        print_command(out, &commands[i]);
+    (void)fprintf(out, "  %-*s print the version\n", COMMAND_WIDTH - 2, "version");
+    (void)fputs("\nWithout --config, " CONFIG_DEFAULT_FILE " is read where it exists.\n"
                 "Each key can also be set as BRIDGE_<SECTION>_<KEY> in the environment.\n",
                 out);
 }

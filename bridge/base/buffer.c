@@ -78,6 +78,23 @@ bool buffer_append_format(struct buffer *buffer, const char *format, ...)
     return fits;
 }
 
+bool buffer_append_quoted(struct buffer *buffer, const char *text)
+{
+    bool fits = buffer_append(buffer, "\"", 1);
+    for (const char *p = text; *p != '\0'; p++) {
+        unsigned char byte = (unsigned char)*p;
+        if (byte == '"' || byte == '\\')
+            fits &= buffer_append_format(buffer, "\\%c", byte);
+        else if (byte == '\n')
+            fits &= buffer_append_text(buffer, "\\n");
+        else if (byte < 0x20 || byte == 0x7f)
+            fits &= buffer_append_format(buffer, "\\u%04x", byte);
+        else
+            fits &= buffer_append(buffer, p, 1);
+    }
+    return buffer_append(buffer, "\"", 1) && fits;
+}
+
 char *buffer_take(struct buffer *buffer)
 {
     char *data = buffer->data == NULL ? memory_new(1, 1) : buffer->data;

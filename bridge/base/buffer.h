@@ -33,6 +33,10 @@ bool buffer_append(struct buffer *buffer, const void *bytes, size_t length);
 bool buffer_append_text(struct buffer *buffer, const char *text);
 bool buffer_append_format(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* Appends a text in quotes, escaped as JSON does; bytes above 127 pass as they are. False when a
+ * part of it did not fit. */
+bool buffer_append_quoted(struct buffer *buffer, const char *text);
+
 /* Hands the bytes to the caller, who frees them; the buffer is then empty. Never NULL. */
 char *buffer_take(struct buffer *buffer) MUST_CHECK;
 

@@ -18,7 +18,9 @@ enum health {
     HEALTH_COUNT
 };
 
-/* `reason` is a text that lives as long as the process; "" when all is well. */
+#define HEALTH_REASON_SIZE 512
+
+/* `reason` is copied, and cut at HEALTH_REASON_SIZE; "" when all is well. */
 void health_set(enum health condition, bool ok, const char *reason);
 
 /* Marks the process as draining: never ready again. */

@@ -41,24 +41,6 @@ bool log_level_parse(const char *name, enum log_level *level)
     return false;
 }
 
-/* Escapes as JSON does, which logfmt readers understand too. Bytes above 127 pass as they are. */
-static void append_quoted(struct buffer *line, const char *text)
-{
-    (void)buffer_append(line, "\"", 1);
-    for (const char *p = text; *p != '\0'; p++) {
-        unsigned char byte = (unsigned char)*p;
-        if (byte == '"' || byte == '\\')
-            (void)buffer_append_format(line, "\\%c", byte);
-        else if (byte == '\n')
-            (void)buffer_append_text(line, "\\n");
-        else if (byte < 0x20 || byte == 0x7f)
-            (void)buffer_append_format(line, "\\u%04x", byte);
-        else
-            (void)buffer_append(line, p, 1);
-    }
-    (void)buffer_append(line, "\"", 1);
-}
-
 static bool needs_quotes(const char *text)
 {
     if (*text == '\0')
@@ -82,7 +64,7 @@ static void append_field(struct buffer *line, bool json, const struct log_field 
     if (field->is_number)
         (void)buffer_append_format(line, "%lld", (long long)field->number);
     else if (json || needs_quotes(text))
-        append_quoted(line, text);
+        (void)buffer_append_quoted(line, text); /* logfmt readers understand it too */
     else
         (void)buffer_append_text(line, text);
     if (line->overflowed) {

@@ -69,6 +69,8 @@
     X(FORWARDED, counter, "events_forwarded_total", "",                                            \
       "Events without an integration that were sent on under the right key.")                      \
     X(DEAD_LETTERS, counter, "dead_letters_total", "", "Dead letters committed by the enricher.")  \
+    X(REGISTRY_HOLDS, gauge, "registry_holds", "",                                                 \
+      "1 while snapshots wait for a schema registry that is away or refuses a schema.")            \
     X(TRANSACTIONS_COMMITTED, counter, "transactions_total", "outcome=\"committed\"",              \
       "Kafka transactions by outcome.")                                                            \
     X(TRANSACTIONS_ABORTED, counter, "transactions_total", "outcome=\"aborted\"", "")              \

@@ -7,6 +7,7 @@
 #include "bridge/base/buffer.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/table.h"
+#include "bridge/codec/difference.h"
 #include "bridge/codec/json_text.h"
 #include "bridge/http/client.h"
 
@@ -14,7 +15,14 @@
 #define TIMEOUT_MS         10000
 #define BODY_MAXIMUM       ((size_t)8 << 20)
 #define MEDIA_TYPE         "application/vnd.schemaregistry.v1+json"
-#define ID_MAXIMUM         2147483647.0 /* a Java int */
+#define INT_LARGEST        2147483647.0 /* Java's */
+#define REASON_MAXIMUM     ((size_t)16 << 10)
+#define MESSAGE_LONGEST    500 /* of one message of several */
+
+/* Error codes in answers of status 404. */
+#define NO_SUBJECT 40401
+#define NO_VERSION 40402
+#define NO_SCHEMA  40403
 
 struct registry {
     char *url; /* without a slash at the end */
@@ -53,6 +61,11 @@ void registry_free(struct registry *registry)
     free(registry);
 }
 
+char *registry_subject(const char *topic)
+{
+    return memory_format("%s-value", topic);
+}
+
 static const char *meaning(long status)
 {
     switch (status) {
@@ -72,11 +85,16 @@ static const char *meaning(long status)
     }
 }
 
+static const cJSON *member(const cJSON *object, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
 /* What a status other than 200 means for us; the registry says more in {"message": "..."}. */
 static bool refused(const struct http_answer *answer, struct error *error)
 {
     cJSON *root = cJSON_ParseWithLength(answer->body, answer->length);
-    const char *message = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "message"));
+    const char *message = cJSON_GetStringValue(member(root, "message"));
     bool later = answer->status >= 500 || answer->status == 429 || answer->status == 408;
     error_set(error, later ? VERDICT_RETRY : VERDICT_CONFIGURATION,
               "the schema registry answers %ld: %s%s%.200s", answer->status,
@@ -85,69 +103,259 @@ static bool refused(const struct http_answer *answer, struct error *error)
     return false;
 }
 
-/* One call of the registry; true only with status 200. The caller frees the answer either way. */
-static bool ask(struct registry *registry, const char *path, const char *body,
-                struct http_answer *answer, struct error *error)
+static bool no_registry(const char *lacks, struct error *error)
 {
-    char *url = memory_format("%s%s", registry->url, path);
-    bool ok = http_client_call(registry->client, url, MEDIA_TYPE, body, answer, error);
+    return error_set(error, VERDICT_CONFIGURATION,
+                     "the answer %s: is registry.url that of a schema registry?", lacks);
+}
+
+/* One call of the registry, about `subject` unless that is NULL; with a schema it is a POST. True
+ * when an answer of any status came, which the caller frees. */
+static bool ask(struct registry *registry, const char *before, const char *subject,
+                const char *after, const struct schema *schema, struct http_answer *answer,
+                struct error *error)
+{
+    struct buffer body = buffer_new(BODY_MAXIMUM);
+    char *encoded = http_encode(subject == NULL ? "" : subject);
+    char *url = memory_format("%s%s%s%s", registry->url, before, encoded, after);
+    if (schema != NULL) {
+        (void)buffer_append_text(&body, "{\"schema\":");
+        json_text_string(&body, schema->text, schema->length);
+        (void)buffer_append_text(&body, "}");
+    }
+    bool ok = http_client_call(registry->client, url, MEDIA_TYPE,
+                               schema == NULL ? NULL : buffer_text(&body), answer, error);
     free(url);
-    if (!ok)
-        return error_prefix(error, "the schema registry");
-    return answer->status == 200 || refused(answer, error);
+    free(encoded);
+    buffer_free(&body);
+    return ok || error_prefix(error, "the schema registry");
 }
 
-static bool read_id(const struct http_answer *answer, uint32_t *id, struct error *error)
+/* A whole number in JSON that is a Java int and not below 0; -1 for anything else. */
+static int64_t number_of(const cJSON *object, const char *name)
 {
-    cJSON *root = cJSON_ParseWithLength(answer->body, answer->length);
-    const cJSON *number = cJSON_GetObjectItemCaseSensitive(root, "id");
+    const cJSON *number = member(object, name);
     bool ok = cJSON_IsNumber(number) && number->valuedouble >= 0 &&
-              number->valuedouble <= ID_MAXIMUM && number->valuedouble == number->valueint;
-    if (ok)
-        *id = (uint32_t)number->valueint;
-    cJSON_Delete(root);
-    return ok || error_set(error, VERDICT_CONFIGURATION,
-                           "the answer holds no id: is registry.url that of a schema registry?");
+              number->valuedouble <= INT_LARGEST && number->valuedouble == number->valueint;
+    return ok ? number->valueint : -1;
 }
 
-static bool register_schema(struct registry *registry, const char *subject,
-                            const struct schema *schema, uint32_t *id, struct error *error)
+/* True when it answers that there is no such subject or version, or no such schema in it. */
+static bool is_absent(const struct http_answer *answer)
+{
+    cJSON *root =
+        answer->status == 404 ? cJSON_ParseWithLength(answer->body, answer->length) : NULL;
+    int64_t code = number_of(root, "error_code");
+    cJSON_Delete(root);
+    return code == NO_SUBJECT || code == NO_VERSION || code == NO_SCHEMA;
+}
+
+/* `*version` may be NULL where the answer has none. */
+static bool read_version(const cJSON *root, int *version, uint32_t *id, struct error *error)
+{
+    int64_t found_id = number_of(root, "id");
+    int64_t found_version = version == NULL ? 1 : number_of(root, "version");
+    if (found_id < 0)
+        return no_registry("holds no id", error);
+    if (found_version < 1)
+        return no_registry("holds no version", error);
+    *id = (uint32_t)found_id;
+    if (version != NULL)
+        *version = (int)found_version;
+    return true;
+}
+
+/* Reads an answer that must be 200. */
+static bool take_version(const struct http_answer *answer, int *version, uint32_t *id,
+                         struct error *error)
+{
+    if (answer->status != 200)
+        return refused(answer, error);
+    cJSON *root = cJSON_ParseWithLength(answer->body, answer->length);
+    bool ok = read_version(root, version, id, error);
+    cJSON_Delete(root);
+    return ok;
+}
+
+/* The version that is this schema, or 0. A registry that cannot look schemas up finds none. */
+static bool look_up(struct registry *registry, const char *subject, const struct schema *schema,
+                    int *version, uint32_t *id, struct error *error)
 {
     struct http_answer answer = {0};
-    struct buffer body = buffer_new(BODY_MAXIMUM);
-    char *encoded = http_encode(subject);
-    char *path = memory_format("/subjects/%s/versions", encoded);
-    buffer_append_text(&body, "{\"schema\":");
-    json_text_string(&body, schema->text, schema->length);
-    buffer_append_text(&body, "}");
-    bool ok =
-        ask(registry, path, buffer_text(&body), &answer, error) && read_id(&answer, id, error);
+    bool ok = ask(registry, "/subjects/", subject, "", schema, &answer, error);
+    *version = 0;
+    if (ok && answer.status != 404 && answer.status != 405)
+        ok = take_version(&answer, version, id, error);
     http_answer_free(&answer);
-    buffer_free(&body);
-    free(path);
-    free(encoded);
+    return ok;
+}
+
+static bool take_latest(const struct http_answer *answer, const struct schema *schema,
+                        struct registry_subject *found, bool *equal, struct buffer *difference,
+                        struct error *error)
+{
+    if (is_absent(answer))
+        return true;
+    if (answer->status != 200)
+        return refused(answer, error);
+    cJSON *root = cJSON_ParseWithLength(answer->body, answer->length);
+    const char *text = cJSON_GetStringValue(member(root, "schema"));
+    bool ok = read_version(root, &found->latest, &found->latest_id, error);
+    if (ok && text == NULL)
+        ok = no_registry("holds no schema", error);
+    if (ok)
+        *equal = schema_difference(text, schema->text, difference);
+    cJSON_Delete(root);
+    return ok;
+}
+
+/* The latest version and how it differs; `found->latest` is 0 when there is none. */
+static bool get_latest(struct registry *registry, const char *subject, const struct schema *schema,
+                       struct registry_subject *found, bool *equal, struct buffer *difference,
+                       struct error *error)
+{
+    struct http_answer answer = {0};
+    *found = (struct registry_subject){0};
+    *equal = false;
+    bool ok = ask(registry, "/subjects/", subject, "/versions/latest", NULL, &answer, error) &&
+              take_latest(&answer, schema, found, equal, difference, error);
+    http_answer_free(&answer);
+    return ok;
+}
+
+bool registry_look(struct registry *registry, const char *subject, const struct schema *schema,
+                   struct registry_subject *found, struct buffer *difference, struct error *error)
+{
+    uint32_t id = 0;
+    bool equal = false;
+    struct buffer text = buffer_new(REASON_MAXIMUM);
+    bool ok = get_latest(registry, subject, schema, found, &equal, &text, error);
+    if (ok && found->latest > 0)
+        ok = look_up(registry, subject, schema, &found->ours, &id, error);
+    if (ok && found->latest > 0 && found->ours != found->latest)
+        (void)buffer_append_text(difference,
+                                 equal ? "documentation or order only" : buffer_text(&text));
+    buffer_free(&text);
     return ok || error_prefix(error, "subject %s", subject);
+}
+
+/* The registry's own words (Confluent's since 6.1); the schema that it may repeat is left out. */
+static bool add_messages(const cJSON *messages, struct buffer *reason)
+{
+    const cJSON *message = NULL;
+    const char *separator = "";
+    cJSON_ArrayForEach(message, messages)
+    {
+        const char *text = cJSON_GetStringValue(message);
+        if (text == NULL || strncmp(text, "{oldSchema:", 11) == 0)
+            continue;
+        (void)buffer_append_format(reason, "%s%.*s", separator, MESSAGE_LONGEST, text);
+        separator = "; ";
+    }
+    return *separator != '\0';
+}
+
+static bool take_verdict(const struct http_answer *answer, bool *compatible, bool *explained,
+                         struct buffer *reason, struct error *error)
+{
+    *compatible = *explained = is_absent(answer);
+    if (*compatible)
+        return true;
+    if (answer->status != 200)
+        return refused(answer, error);
+    cJSON *root = cJSON_ParseWithLength(answer->body, answer->length);
+    const cJSON *verdict = member(root, "is_compatible");
+    bool ok = cJSON_IsBool(verdict);
+    *compatible = cJSON_IsTrue(verdict);
+    *explained = *compatible || !ok || add_messages(member(root, "messages"), reason);
+    cJSON_Delete(root);
+    return ok || no_registry("does not say whether the schema is compatible", error);
+}
+
+/* A reason of ours where the registry gives none; without one too, when the registry goes away. */
+static void explain(struct registry *registry, const char *subject, const struct schema *schema,
+                    struct buffer *reason)
+{
+    struct registry_subject found;
+    struct buffer difference = buffer_new(REASON_MAXIMUM);
+    bool equal = false;
+    (void)buffer_append_text(reason, "the registry does not say why");
+    if (get_latest(registry, subject, schema, &found, &equal, &difference, NULL) &&
+        found.latest > 0)
+        (void)buffer_append_format(reason, "; what differs from version %d: %s", found.latest,
+                                   equal ? "nothing" : buffer_text(&difference));
+    buffer_free(&difference);
+}
+
+bool registry_check(struct registry *registry, const char *subject, const struct schema *schema,
+                    bool *compatible, struct buffer *reason, struct error *error)
+{
+    struct http_answer answer = {0};
+    bool explained = false;
+    bool ok = ask(registry, "/compatibility/subjects/", subject, "/versions/latest?verbose=true",
+                  schema, &answer, error) &&
+              take_verdict(&answer, compatible, &explained, reason, error);
+    http_answer_free(&answer);
+    if (!ok)
+        return error_prefix(error, "subject %s", subject);
+    if (!explained)
+        explain(registry, subject, schema, reason);
+    return true;
+}
+
+static bool remember(struct registry *registry, const char *subject, uint32_t id)
+{
+    (void)table_put(&registry->ids, subject, strlen(subject), (void *)((uintptr_t)id + 1));
+    return true;
+}
+
+bool registry_register(struct registry *registry, const char *subject, const struct schema *schema,
+                       uint32_t *id, struct error *error)
+{
+    struct http_answer answer = {0};
+    bool ok = ask(registry, "/subjects/", subject, "/versions", schema, &answer, error) &&
+              take_version(&answer, NULL, id, error);
+    http_answer_free(&answer);
+    return ok || error_prefix(error, "subject %s", subject);
+}
+
+static bool demand_compatible(struct registry *registry, const char *subject,
+                              const struct schema *schema, struct error *error)
+{
+    bool compatible = false;
+    struct buffer reason = buffer_new(REASON_MAXIMUM);
+    bool ok = registry_check(registry, subject, schema, &compatible, &reason, error);
+    if (ok && !compatible)
+        ok = error_set(error, VERDICT_CONFIGURATION,
+                       "subject %s: our schema is not compatible with what is registered: %s",
+                       subject, buffer_text(&reason));
+    buffer_free(&reason);
+    return ok;
 }
 
 bool registry_schema_id(struct registry *registry, const char *subject, const struct schema *schema,
                         uint32_t *id, struct error *error)
 {
-    size_t length = strlen(subject);
-    uintptr_t known = (uintptr_t)table_get(&registry->ids, subject, length);
+    int version = 0;
+    uintptr_t known = (uintptr_t)table_get(&registry->ids, subject, strlen(subject));
     if (known != 0) {
         *id = (uint32_t)(known - 1);
         return true;
     }
-    if (!register_schema(registry, subject, schema, id, error))
-        return false;
-    (void)table_put(&registry->ids, subject, length, (void *)((uintptr_t)*id + 1));
-    return true;
+    if (!look_up(registry, subject, schema, &version, id, error))
+        return error_prefix(error, "subject %s", subject);
+    if (version > 0)
+        return remember(registry, subject, *id);
+    return demand_compatible(registry, subject, schema, error) &&
+           registry_register(registry, subject, schema, id, error) &&
+           remember(registry, subject, *id);
 }
 
 bool registry_ping(struct registry *registry, struct error *error)
 {
     struct http_answer answer = {0};
-    bool ok = ask(registry, "/subjects", NULL, &answer, error);
+    bool ok = ask(registry, "/subjects", NULL, "", NULL, &answer, error) &&
+              (answer.status == 200 || refused(&answer, error));
     http_answer_free(&answer);
     return ok;
 }

@@ -9,6 +9,7 @@
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
+#include "bridge/codec/registry.h"
 #include "bridge/enricher/envelope.h"
 #include "bridge/enricher/output.h"
 #include "bridge/kafka/reread.h"
@@ -24,6 +25,7 @@ struct committer {
     const struct selection *selection;
     const atomic_bool *cancel;
     struct output *output;
+    bool prepared;                         /* every model's schema was asked for once */
     struct transaction_producer *producer; /* NULL until connected, and after it was lost */
     struct reread *reread;
     struct random random;
@@ -56,6 +58,8 @@ struct committer *committer_new(const struct kafka_context *kafka, const struct 
                                     .reread = reread_new(kafka),
                                     .random = random_from_system()};
     health_set(HEALTH_PUBLISHER, false, "the transactional producer is not connected");
+    if (kafka->config->output.format == FORMAT_AVRO)
+        health_set(HEALTH_REGISTRY, false, "the schema registry has not been asked yet");
     return committer;
 }
 
@@ -75,6 +79,64 @@ void committer_free(struct committer *committer)
     free(committer);
 }
 
+static void tell_registry(const struct committer *committer, int place, const struct error *error)
+{
+    bool refused = error->verdict == VERDICT_CONFIGURATION;
+    char *subject = registry_subject(committer->topics->snapshots[place]);
+    health_set(HEALTH_REGISTRY, false, error->message);
+    metrics_set(METRIC_REGISTRY_HOLDS, 1);
+    log_event(refused ? LOG_ERROR : LOG_WARN, refused ? "registry_refused" : "registry_unavailable",
+              LOG_TEXT("subject", subject), LOG_TEXT("reason", error->message));
+    free(subject);
+}
+
+/* Waits until snapshots of the model can be encoded; false when cancelled before. */
+static bool prepare_schema(struct committer *committer, int place)
+{
+    struct error error;
+    while (!output_prepare(committer->output, place, &error)) {
+        tell_registry(committer, place, &error);
+        if (!rest(committer, REGISTRY_WAIT_MS))
+            return false;
+    }
+    return true;
+}
+
+static void registry_is_well(void)
+{
+    health_set(HEALTH_REGISTRY, true, "");
+    metrics_set(METRIC_REGISTRY_HOLDS, 0);
+}
+
+static bool prepare_schemas(struct committer *committer, const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct item *item = &batch->items[i];
+        if ((item->kind == ITEM_SNAPSHOT || item->kind == ITEM_ASSEMBLED) &&
+            !prepare_schema(committer, item->place))
+            return false;
+    }
+    registry_is_well();
+    return true;
+}
+
+/* Once, before any event comes, so that a registry that is away, or refuses one of the schemas,
+ * shows at the start. A revocation cancels for a moment, the end for good. */
+static void prepare_all(struct committer *committer)
+{
+    const struct selection *selection = committer->selection;
+    if (committer->prepared || committer->kafka.config->output.format != FORMAT_AVRO)
+        return;
+    committer->prepared = true;
+    for (size_t place = 0; place < selection->count; place++) {
+        while (selection->has_snapshots[place] && !prepare_schema(committer, (int)place)) {
+            if (atomic_load(committer->cancel))
+                return;
+        }
+    }
+    registry_is_well();
+}
+
 bool committer_connect(struct committer *committer, struct error *error)
 {
     while (committer->producer == NULL) {
@@ -87,29 +149,7 @@ bool committer_connect(struct committer *committer, struct error *error)
         log_warn("transactional_producer_failed", LOG_TEXT("reason", error->message));
     }
     health_set(HEALTH_PUBLISHER, true, "");
-    return true;
-}
-
-static bool prepare_schemas(struct committer *committer, const struct batch *batch)
-{
-    struct error error;
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct item *item = &batch->items[i];
-        if (item->kind != ITEM_SNAPSHOT && item->kind != ITEM_ASSEMBLED)
-            continue;
-        while (!output_prepare(committer->output, item->place, &error)) {
-            bool refused = error.verdict == VERDICT_CONFIGURATION;
-            health_set(HEALTH_REGISTRY, false,
-                       refused ? "the schema registry refuses a schema"
-                               : "the schema registry is away");
-            log_event(refused ? LOG_ERROR : LOG_WARN, "registry_unavailable",
-                      LOG_TEXT("model", committer->selection->names[item->place]),
-                      LOG_TEXT("reason", error.message));
-            if (!rest(committer, REGISTRY_WAIT_MS))
-                return false;
-        }
-    }
-    health_set(HEALTH_REGISTRY, true, "");
+    prepare_all(committer);
     return true;
 }
 

@@ -35,7 +35,7 @@ void committer_free(struct committer *committer); /* NULL is allowed */
 
 /* Connects the transactional producer where it is not connected; ends a transaction that an earlier
  * one of the same name left open. Waits until it is done, cancelled (false) or refused (false,
- * `error`). */
+ * `error`). The first time it then waits for a schema registry that has all models' schemas. */
 bool committer_connect(struct committer *committer, struct error *error) MUST_CHECK;
 
 /* Waits until the batch is visible, or never will be through us. May turn items into dead letters.

@@ -293,6 +293,16 @@ static void test_health(void **state)
     health_set(HEALTH_API, true, "ignored when all is well");
     assert_true(report("{\"draining\":false,\"conditions\":{\"receiver\":{\"ok\":true,\"reason\":"
                        "\"\"},\"api\":{\"ok\":true,\"reason\":\"\"}},\"ready\":true}\n"));
+    char reason[] = "it says \"no\"\n\\ caf\xc3\xa9";
+    health_set(HEALTH_API, false, reason);
+    memset(reason, 'x', sizeof reason - 1); /* it was copied */
+    assert_false(report("{\"draining\":false,\"conditions\":{\"receiver\":{\"ok\":true,\"reason\":"
+                        "\"\"},\"api\":{\"ok\":false,\"reason\":\"it says \\\"no\\\"\\n\\\\ "
+                        "caf\xc3\xa9\"}},\"ready\":false}\n"));
+    health_set(HEALTH_API, false, "caf\xe9");
+    assert_false(report("{\"draining\":false,\"conditions\":{\"receiver\":{\"ok\":true,\"reason\":"
+                        "\"\"},\"api\":{\"ok\":false,\"reason\":\"caf?\"}},\"ready\":false}\n"));
+    health_set(HEALTH_API, true, "");
     health_drain();
     assert_false(report("{\"draining\":true,\"conditions\":{\"receiver\":{\"ok\":true,\"reason\":"
                         "\"\"},\"api\":{\"ok\":true,\"reason\":\"\"}},\"ready\":false}\n"));
