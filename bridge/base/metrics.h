@@ -66,6 +66,8 @@
     X(CHILD_NO_PARENT, counter, "child_events_total", "outcome=\"no_parent\"", "")                 \
     X(LIST_ITEMS_WITHOUT_ID, counter, "list_items_without_id_total", "",                           \
       "Items of the API's lists that had no id and were passed over.")                             \
+    X(LIST_ITEMS_UNREAD, counter, "list_items_unread_total", "",                                   \
+      "Rows of the API's lists that could not be read and were passed over.")                      \
     X(FORWARDED, counter, "events_forwarded_total", "",                                            \
       "Events without an integration that were sent on under the right key.")                      \
     X(DEAD_LETTERS, counter, "dead_letters_total", "", "Dead letters committed by the enricher.")  \

@@ -13,12 +13,8 @@
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 
-#define FILE_NAME "cache.lmdb"
-#define LOCK_NAME "cache.lock"
-#define FIRST_SIZE                                                                 \
-    ((size_t)1 << 30) /* of the address space; the file is as large as its content \
-                       */
-#define LARGEST_SIZE ((size_t)1 << 40)
+#define FILE_NAME    "cache.lmdb"
+#define LOCK_NAME    "cache.lock"
 #define BOOT_FILE    "/proc/sys/kernel/random/boot_id"
 #define IDENTITY_KEY "\001identity"
 
@@ -27,7 +23,7 @@ struct store {
     MDB_dbi database;
     MDB_txn *reading; /* reset while not in use */
     MDB_txn *writing; /* NULL while nothing is gathered */
-    size_t size;
+    size_t first_size;
     int lock; /* a file that is locked while the store is open; -1: none */
 };
 
@@ -73,22 +69,6 @@ static MDB_txn *reading(struct store *store)
     return store->reading;
 }
 
-/* The map is full: what is gathered is written into a larger one. */
-static bool grow(struct store *store)
-{
-    store_flush(store);
-    if (store->env == NULL || store->size >= LARGEST_SIZE)
-        return false;
-    if (store->reading != NULL)
-        mdb_txn_abort(store->reading);
-    store->reading = NULL;
-    store->size *= 2;
-    int code = mdb_env_set_mapsize(store->env, store->size);
-    if (code != 0)
-        fail(store, "growing", code);
-    return code == 0;
-}
-
 static int put(struct store *store, MDB_val *key, const void *value, size_t length)
 {
     MDB_txn *txn = writing(store);
@@ -110,12 +90,6 @@ void store_put(struct store *store, const void *key, size_t key_length, const vo
 {
     MDB_val name = {.mv_size = key_length, .mv_data = (void *)(uintptr_t)key};
     int code = put(store, &name, value, length);
-    if (code == MDB_MAP_FULL || code == MDB_TXN_FULL) {
-        if (code == MDB_MAP_FULL && !grow(store))
-            return;
-        store_flush(store);
-        code = put(store, &name, value, length);
-    }
     if (code != 0)
         fail(store, "writing", code);
 }
@@ -167,12 +141,31 @@ void store_drop(struct store *store, const void *prefix, size_t prefix_length)
         fail(store, "deleting", code);
 }
 
+/* A transaction that meets the end of the map is lost, so the map grows before: whenever half of it
+ * is used. No transaction may be open. */
+static int grow(struct store *store)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    int code = mdb_env_info(store->env, &info);
+    if (code == 0)
+        code = mdb_env_stat(store->env, &stat);
+    if (code != 0 || (info.me_last_pgno + 1) * stat.ms_psize < info.me_mapsize / 2)
+        return code;
+    if (store->reading != NULL)
+        mdb_txn_abort(store->reading);
+    store->reading = NULL;
+    return mdb_env_set_mapsize(store->env, 2 * info.me_mapsize);
+}
+
 void store_flush(struct store *store)
 {
     if (store->writing == NULL)
         return;
     int code = mdb_txn_commit(store->writing);
     store->writing = NULL;
+    if (code == 0)
+        code = grow(store);
     if (code != 0)
         fail(store, "writing", code);
 }
@@ -185,9 +178,8 @@ bool store_works(const struct store *store)
 static int open_env(struct store *store, const char *path)
 {
     int code = mdb_env_create(&store->env);
-    store->size = FIRST_SIZE;
     if (code == 0)
-        code = mdb_env_set_mapsize(store->env, store->size);
+        code = mdb_env_set_mapsize(store->env, store->first_size);
     if (code == 0)
         code = mdb_env_open(store->env, path,
                             MDB_NOSUBDIR | MDB_NOSYNC | MDB_NOLOCK | MDB_NORDAHEAD, 0600);
@@ -197,10 +189,10 @@ static int open_env(struct store *store, const char *path)
     if (code == 0)
         code = mdb_dbi_open(txn, NULL, 0, &store->database);
     if (code == 0)
-        return mdb_txn_commit(txn);
-    if (txn != NULL)
+        code = mdb_txn_commit(txn);
+    else if (txn != NULL)
         mdb_txn_abort(txn);
-    return code;
+    return code == 0 ? grow(store) : code;
 }
 
 static void close_env(struct store *store)
@@ -209,7 +201,7 @@ static void close_env(struct store *store)
         mdb_txn_abort(store->reading);
     if (store->env != NULL)
         mdb_env_close(store->env);
-    *store = (struct store){.lock = store->lock};
+    *store = (struct store){.first_size = store->first_size, .lock = store->lock};
 }
 
 static bool take_lock(struct store *store, const char *directory, struct error *error)
@@ -273,9 +265,11 @@ static bool open_private(struct store *store, const char *identity, struct error
     return ok;
 }
 
-struct store *store_open(const char *directory, const char *identity, struct error *error)
+struct store *store_open(const char *directory, const char *identity, size_t first_size,
+                         struct error *error)
 {
     struct store *store = memory_new(1, sizeof *store);
+    store->first_size = first_size;
     char *boot = file_read(BOOT_FILE, 256, NULL);
     char *full = memory_format("%s\n%s", boot == NULL ? "" : boot, identity);
     char *path = memory_format("%s/" FILE_NAME, directory);

@@ -20,6 +20,11 @@
 #include "bridge/base/attributes.h"
 #include "bridge/base/error.h"
 
+/* Of the address space that the file is mapped into; the file is as large as its content. The map
+ * doubles when half of it is used, at a flush: between two flushes less than a quarter of it may be
+ * written. */
+#define STORE_FIRST_SIZE ((size_t)4 << 30)
+
 /* LMDB's compiled-in limit. */
 #define STORE_KEY_MAXIMUM 511
 
@@ -31,7 +36,7 @@ struct store;
  * store of another identity, or of an earlier boot, begins empty. VERDICT_CONFIGURATION when the
  * folder cannot be written or another process uses the store.
  */
-struct store *store_open(const char *directory, const char *identity,
+struct store *store_open(const char *directory, const char *identity, size_t first_size,
                          struct error *error) MUST_CHECK;
 void store_close(struct store *store); /* flushes; NULL is allowed */
 

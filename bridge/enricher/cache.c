@@ -26,7 +26,7 @@ struct cache *cache_open(const struct config *config, const char *cluster, struc
 {
     char *identity =
         memory_format(FORM "\n%s\n%s\n%s", cluster, config->topics.prefix, config->enricher.group);
-    struct store *store = store_open(config->enricher.cache_dir, identity, error);
+    struct store *store = store_open(config->enricher.cache_dir, identity, STORE_FIRST_SIZE, error);
     free(identity);
     if (store == NULL)
         return NULL;

@@ -98,6 +98,12 @@ void engine_take(struct engine *engine, const struct consumer_event *event, int6
  * the sum stays under max_pending. */
 void engine_balance(struct engine *engine);
 
+/* Pauses all partitions for good: what comes now is for the next owner. */
+void engine_pause(struct engine *engine);
+
+/* True when the publisher is so far behind that nothing more may be taken in. */
+bool engine_is_full(const struct engine *engine);
+
 /* children.c */
 
 /* The event is one of a child that shows up in its parents: they are to be fetched, and the child

@@ -111,6 +111,8 @@ static bool take_events(struct enricher *enricher, int64_t now_ms)
         case CONSUMER_EVENT:
             engine_take(engine, &event, now_ms);
             consumer_release(&event);
+            if (engine_is_full(engine)) /* pauses; the consumer is served on for rebalances */
+                engine_balance(engine);
             break;
         }
     }
@@ -198,7 +200,9 @@ static void *loop(void *context)
         collect(enricher);
         keep_cache(enricher);
         wait = INT64_MAX;
-        if (drain_until == 0) {
+        if (drain_until != 0) {
+            engine_pause(engine);
+        } else {
             engine_balance(engine);
             wait = engine_request(engine, now_ms);
         }

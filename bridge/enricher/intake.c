@@ -162,13 +162,26 @@ static void balance_shares(struct engine *engine)
     }
 }
 
+bool engine_is_full(const struct engine *engine)
+{
+    return engine->uncommitted >= ENGINE_ITEMS_AHEAD ||
+           engine->uncommitted_bytes >= ENGINE_BYTES_AHEAD;
+}
+
+void engine_pause(struct engine *engine)
+{
+    balance_publisher(engine, true);
+}
+
 void engine_balance(struct engine *engine)
 {
+    bool half = engine->uncommitted >= ENGINE_ITEMS_AHEAD / 2 ||
+                engine->uncommitted_bytes >= ENGINE_BYTES_AHEAD / 2;
     if (engine->owned_count == 0)
         return;
-    if (engine->uncommitted >= ENGINE_ITEMS_AHEAD)
+    if (engine_is_full(engine))
         balance_publisher(engine, true);
-    else if (engine->uncommitted < ENGINE_ITEMS_AHEAD / 2 || engine->paused_count == 0)
+    else if (!half || engine->paused_count == 0)
         balance_shares(engine);
     metrics_set(METRIC_PARTITIONS_PAUSED, engine->paused_count);
 }

@@ -69,6 +69,9 @@ struct record *pending_find(const struct pending *pending, int place, const char
 /* What was missing or looked old before the news may be there with them. */
 static void hear_news(struct record *record)
 {
+    if (record->news >= PENDING_NEWS)
+        return;
+    record->news += record->reread || (record->outcome == API_GONE && record->attempts > 0);
     record->reread = false;
     if (record->outcome == API_GONE)
         record->attempts = 0;
@@ -122,6 +125,7 @@ bool pending_settle(struct pending *pending, struct record *record)
     record->state = RECORD_WAITING;
     record->attempts = 0;
     record->reread = false;
+    record->news = 0;
     record->due_ms = 0;
     return true;
 }

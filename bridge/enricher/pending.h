@@ -58,6 +58,7 @@ struct record {
     int attempts;        /* failures of the current kind in a row */
     int outcome;         /* the enum api_outcome these failures had */
     bool reread;         /* the consistency rule has asked for its second reading already */
+    int news;            /* events that gave the record another reading */
     int64_t due_ms;      /* not fetched before */
     struct record *next; /* in the planner's list, or in its walk's */
     const void *walk;    /* the walk over a list that looks for it, or NULL */
@@ -80,8 +81,11 @@ struct record *pending_record(struct pending *pending, int place, bool orphan, c
 void claim_add(struct claim *claim, struct event_ref ref, int64_t now_ms);
 void claim_free(struct claim *claim);
 
+/* A record that keeps changing is published all the same: so many readings anew, then none. */
+#define PENDING_NEWS 3
+
 /* The claim that an event arriving now belongs to. An event is news: a record that was not there,
- * or still showed the value before, gets its second reading anew. */
+ * or still showed the value before, gets its second reading anew, PENDING_NEWS times at most. */
 struct claim *record_claim(struct record *record);
 
 /* The request failed and will be made again: the record waits, and since the next request starts

@@ -8,6 +8,7 @@
 #include "bridge/enricher/family.h"
 #include "bridge/kafka/range.h"
 
+#define FLUSH_EVERY 10000 /* messages: what gathers in the store stays small */
 #define RETRY_MS    250
 #define PATIENCE_MS 60000
 
@@ -19,12 +20,19 @@ struct restoring {
     int64_t messages;
 };
 
+static void count_message(struct restoring *restoring)
+{
+    /* A failure shows at the end. */
+    if (++restoring->messages % FLUSH_EVERY == 0 && !cache_flush(restoring->engine->cache))
+        log_debug("restore_unkept");
+}
+
 /* The key is model/id; no model's name has a slash in it. */
 static void take_state(void *context, const rd_kafka_message_t *message)
 {
     struct restoring *restoring = context;
     char key[1024];
-    restoring->messages++;
+    count_message(restoring);
     if (message->key == NULL || message->key_len >= sizeof key)
         return;
     memcpy(key, message->key, message->key_len);
@@ -42,7 +50,7 @@ static void take_event(void *context, const rd_kafka_message_t *message)
     struct restoring *restoring = context;
     struct cache *cache = restoring->engine->cache;
     struct webhook webhook = webhook_parse(message->payload, message->len);
-    restoring->messages++;
+    count_message(restoring);
     if (webhook.class == WEBHOOK_EVENT && webhook.model == restoring->model) {
         bool changed = false;
         const char *name = webhook.model->name;

@@ -11,6 +11,8 @@
 #define DIFFS_MAXIMUM 10000
 /* A list whose rows move while it is read is read again, this often at most in one walk. */
 #define PASSES_MAXIMUM 5
+/* Pages in one walk that could not be read. */
+#define SHRUNK_MAXIMUM 100
 /* A list longer than this is never taken for completely read, so nothing in it for gone. */
 #define SEEN_MAXIMUM ((size_t)1000000)
 
@@ -29,9 +31,11 @@ struct walk {
     char *integration_id;
     struct record *records; /* linked by `next` */
     int64_t offset;
+    int limit;         /* rows a page */
     uint64_t start;    /* tick: the whole walk counts as one request when a record is missing */
     struct table seen; /* ids met so far, in all passes */
     int passes;
+    int shrunk;        /* pages that could not be read */
     struct walk *next; /* in the engine's queue */
 };
 
@@ -169,6 +173,7 @@ void walk_begin(struct engine *engine, struct record *record, int64_t now_ms)
     *walk = (struct walk){.kind = diffs ? WALK_DIFFS : WALK_NEWEST,
                           .place = record->place,
                           .integration_id = memory_text(record->integration_id),
+                          .limit = API_PAGE_SIZE,
                           .start = recency_start(engine->recency),
                           .records = record};
     record->next =
@@ -265,6 +270,29 @@ static void go_on_with_list(struct engine *engine, struct walk *walk, const stru
     }
 }
 
+/* Something in the page cannot be read, or the page is too large: that is one row's fault, not that
+ * of the records looked for. Smaller pages come closer to it, and the row itself is passed over. */
+static bool shrinks(struct engine *engine, struct walk *walk, enum api_outcome outcome)
+{
+    if (outcome != API_WRONG_RECORD && outcome != API_TOO_LARGE)
+        return false;
+    if (walk->limit == 1 && walk->kind == WALK_SCAN) {
+        metrics_add(METRIC_LIST_ITEMS_UNREAD, 1);
+        walk->offset++;
+        walk->limit = API_PAGE_SIZE;
+    } else if (walk->limit == 1) {
+        walk->kind = WALK_SCAN;
+        walk->limit = API_PAGE_SIZE;
+    } else {
+        walk->limit = walk->limit / 5 > 0 ? walk->limit / 5 : 1;
+    }
+    /* A list that has no readable row at all is not read on for ever. */
+    if (++walk->shrunk > SHRUNK_MAXIMUM)
+        return false;
+    enqueue(engine, walk);
+    return true;
+}
+
 static enum api_outcome on_list_page(struct engine *engine, void *target, uint64_t start,
                                      const struct http_answer *http, int64_t now_ms)
 {
@@ -273,7 +301,7 @@ static enum api_outcome on_list_page(struct engine *engine, void *target, uint64
     if (page.outcome == API_RECORD) {
         int count = take_list_items(engine, walk, page.items, start, http->length, now_ms);
         go_on_with_list(engine, walk, &page, count, now_ms);
-    } else {
+    } else if (!shrinks(engine, walk, page.outcome)) {
         fail_walk(engine, walk, page.outcome, page.detail, http->status, now_ms);
     }
     cJSON_Delete(page.items);
@@ -295,6 +323,9 @@ static void fail_diffs(struct engine *engine, struct walk *walk, enum api_outcom
 {
     const struct policy *policy = policy_for(outcome);
     for (struct record *record = pop_record(walk); record != NULL; record = pop_record(walk)) {
+        if (record->outcome != (int)outcome) /* outages do not count towards a verdict */
+            record->attempts = 0;
+        record->outcome = (int)outcome;
         record->attempts++;
         if (policy->attempts == 0 || record->attempts < policy->attempts)
             record_later(engine, record, now_ms,
@@ -378,7 +409,7 @@ static char *url_of(const struct engine *engine, const struct walk *walk)
         return api_diffs_url(base, walk->integration_id, walk->offset);
     return api_list_url(base, engine->selection->models[walk->place], walk->integration_id,
                         walk->kind == WALK_NEWEST ? API_NEWEST_FIRST : API_OLDEST_FIRST,
-                        walk->offset);
+                        walk->offset, walk->limit);
 }
 
 bool walk_continue(struct engine *engine, int64_t now_ms)

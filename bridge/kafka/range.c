@@ -1,5 +1,6 @@
 #include "bridge/kafka/range.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "bridge/base/clock.h"
@@ -12,6 +13,7 @@
 
 struct range {
     rd_kafka_t *handle;
+    rd_kafka_t *ends; /* sees the logs' ends with what is not committed */
     rd_kafka_message_t *messages[BATCH];
 };
 
@@ -23,7 +25,8 @@ struct reading {
     void *context;
 };
 
-struct range *range_open(const struct kafka_context *kafka, struct error *error)
+static rd_kafka_t *open_reader(const struct kafka_context *kafka, const char *isolation,
+                               struct error *error)
 {
     char none[128];
     rd_kafka_conf_t *settings = kafka_settings(kafka, KAFKA_CONSUMER, error);
@@ -31,21 +34,30 @@ struct range *range_open(const struct kafka_context *kafka, struct error *error)
         return NULL;
     /* It never joins the group; the instance id would only be mistaken for a member. */
     (void)rd_kafka_conf_set(settings, "group.instance.id", "", none, sizeof none);
+    (void)rd_kafka_conf_set(settings, "isolation.level", isolation, none, sizeof none);
     (void)rd_kafka_conf_set(settings, "auto.offset.reset", "error", none, sizeof none);
     (void)rd_kafka_conf_set(settings, "enable.partition.eof", "true", none, sizeof none);
     (void)rd_kafka_conf_set(settings, "fetch.wait.max.ms", "10", none, sizeof none);
-    rd_kafka_t *handle = kafka_open(RD_KAFKA_CONSUMER, settings, error);
-    if (handle == NULL)
-        return NULL;
+    return kafka_open(RD_KAFKA_CONSUMER, settings, error);
+}
+
+struct range *range_open(const struct kafka_context *kafka, struct error *error)
+{
     struct range *range = memory_new(1, sizeof *range);
-    range->handle = handle;
-    return range;
+    range->handle = open_reader(kafka, "read_committed", error);
+    if (range->handle != NULL)
+        range->ends = open_reader(kafka, "read_uncommitted", error);
+    if (range->ends != NULL)
+        return range;
+    range_close(range);
+    return NULL;
 }
 
 void range_close(struct range *range)
 {
     if (range == NULL)
         return;
+    (void)kafka_close(range->ends, 0);
     (void)kafka_close(range->handle, 0);
     free(range);
 }
@@ -58,7 +70,7 @@ static bool take_one(struct reading *reading, const rd_kafka_message_t *message,
         return true;
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         reading->next = message->offset;
-        reading->ended = true;
+        reading->ended = reading->next >= reading->to;
         return true;
     }
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -81,14 +93,16 @@ static bool read_all(struct range *range, rd_kafka_topic_t *topic, int partition
     bool ok = true;
     while (ok && !reading->ended) {
         if (atomic_load(cancel) || clock_ms() >= deadline)
-            return error_set(error, VERDICT_RETRY, "Kafka does not answer");
+            return error_set(error, VERDICT_RETRY, "the end at offset %" PRId64 " is not reached",
+                             reading->to);
+        int64_t reached = reading->next;
         (void)rd_kafka_poll(range->handle, 0);
         ssize_t count = rd_kafka_consume_batch(topic, partition, STEP_MS, range->messages, BATCH);
         for (ssize_t i = 0; i < count; i++) {
             ok = ok && take_one(reading, range->messages[i], error);
             rd_kafka_message_destroy(range->messages[i]);
         }
-        if (count > 0)
+        if (reading->next > reached)
             deadline = clock_ms() + ANSWER_MS;
     }
     return ok;
@@ -117,13 +131,15 @@ bool range_read(struct range *range, const char *topic, int partition, int64_t f
     int64_t low = 0;
     int64_t high = 0;
     rd_kafka_resp_err_t code =
-        rd_kafka_query_watermark_offsets(range->handle, topic, partition, &low, &high, ANSWER_MS);
+        rd_kafka_query_watermark_offsets(range->ends, topic, partition, &low, &high, ANSWER_MS);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return error_set(error, VERDICT_RETRY, "reading %s: %s", topic, rd_kafka_err2str(code));
     if (from < low)
         from = low;
+    if (to > high)
+        to = high;
     *next = from > high ? RANGE_LOST : from;
-    if (from >= high || from >= to)
+    if (from >= to)
         return true;
     struct reading reading = {.to = to, .next = from, .take = take, .context = context};
     if (!read_from(range, topic, partition, from, &reading, cancel, error))

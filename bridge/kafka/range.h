@@ -22,14 +22,18 @@ void range_close(struct range *range); /* NULL is allowed */
 /* Called with each message, which lives for the call. */
 typedef void range_take(void *context, const rd_kafka_message_t *message);
 
-#define RANGE_END  INT64_MAX /* up to where a read_committed reader comes now */
+#define RANGE_END \
+    INT64_MAX /* up to the log's end now, whatever transactions are still open there */
 #define RANGE_LOST (-1)
 
 /*
- * Hands out the messages from offset `from` (what is older than the log's start is not there) up
- * to, but without, offset `to`. True with `*next` = where reading would go on, or RANGE_LOST when
- * `from` lies behind the log's end: the topic is another one than it was. False with VERDICT_RETRY
- * when Kafka does not answer for 10 s or `*cancel` became true; messages may have been handed out.
+ * Hands out the committed messages from offset `from` (what is older than the log's start is not
+ * there) up to, but without, offset `to`. True with `*next` = where reading would go on, or
+ * RANGE_LOST when `from` lies behind the log's end: the topic is another one than it was. False
+ * with VERDICT_RETRY when Kafka does not answer for 10 s or `*cancel` became true; messages may
+ * have been handed out. Waits for transactions that are open below the end, as long: one that is
+ * committed already may not have ended in this partition yet (its markers reach each partition by
+ * themselves), and what it wrote must not be missed.
  */
 bool range_read(struct range *range, const char *topic, int partition, int64_t from, int64_t to,
                 range_take *take, void *context, const atomic_bool *cancel, int64_t *next,

@@ -16,6 +16,7 @@ struct reread {
     rd_kafka_topic_t *topic; /* being read, with `partition`; or NULL */
     int partition;
     int64_t next; /* offset of the next message of it */
+    bool exact;   /* reading began at the offset that is wanted now */
 };
 
 struct reread *reread_new(const struct kafka_context *kafka)
@@ -65,12 +66,14 @@ static bool start(struct reread *reread, const char *topic, int partition, int64
 {
     bool same = reread->topic != NULL && reread->partition == partition &&
                 strcmp(rd_kafka_topic_name(reread->topic), topic) == 0;
+    reread->exact = false;
     if (same && offset >= reread->next && offset - reread->next < SKIP)
         return true;
     stop(reread);
     reread->topic = rd_kafka_topic_new(reread->handle, topic, NULL);
     reread->partition = partition;
     reread->next = offset;
+    reread->exact = true;
     if (reread->topic != NULL && rd_kafka_consume_start(reread->topic, partition, offset) == 0)
         return true;
     error_set(error, VERDICT_RETRY, "reading %s again: %s", topic,
@@ -105,8 +108,13 @@ bool reread_get(struct reread *reread, const char *topic, int partition, int64_t
                     (found->err == RD_KAFKA_RESP_ERR_NO_ERROR && found->offset > offset);
         rd_kafka_message_destroy(found);
         if (gone) {
+            bool certain = reread->exact;
             stop(reread);
-            return true;
+            /* What is no longer there may have been a message before the wanted one. */
+            if (certain)
+                return true;
+            if (!start(reread, topic, partition, offset, error))
+                return false;
         }
     }
     stop(reread);

@@ -24,15 +24,16 @@ char *api_record_url(const char *base_url, const struct model *model, const char
 }
 
 char *api_list_url(const char *base_url, const struct model *model, const char *integration_id,
-                   enum api_order order, int64_t offset)
+                   enum api_order order, int64_t offset, int limit)
 {
     if (model->list_path == NULL)
         return NULL;
-    char *encoded = http_encode(integration_id);
-    char *url = memory_format(
-        "%s%s?order-by=%s&limit=%d&offset=%" PRId64 "%s%s", base_url, model->list_path,
-        order == API_NEWEST_FIRST ? "updated_at:desc" : "created_at:asc", API_PAGE_SIZE, offset,
-        model->by_integration ? "&integration_id=" : "", model->by_integration ? encoded : "");
+    bool filters = model->by_integration && integration_id != NULL;
+    char *encoded = filters ? http_encode(integration_id) : memory_text("");
+    char *url = memory_format("%s%s?order-by=%s&limit=%d&offset=%" PRId64 "%s%s", base_url,
+                              model->list_path,
+                              order == API_NEWEST_FIRST ? "updated_at:desc" : "created_at:asc",
+                              limit, offset, filters ? "&integration_id=" : "", encoded);
     free(encoded);
     return url;
 }
@@ -112,6 +113,10 @@ static cJSON *read_root(const struct http_answer *http, enum api_outcome *outcom
     if (http->status != 200) {
         *outcome = outcome_of_status(http->status);
         *detail = "the status says so";
+        if (*outcome == API_GONE && !looks_whole(http->body, http->length)) {
+            *outcome = API_REFUSED;
+            *detail = "a 404 that is not the API's own: its body is no JSON object";
+        }
         return NULL;
     }
     cJSON *root = json_parse(http->body, http->length);

@@ -38,10 +38,11 @@ enum api_order {
 /* Records a page: the most that the API gives. */
 #define API_PAGE_SIZE 250
 
-/* GET this for a page of a list, from `offset` on; of one integration where the list knows that
- * filter. NULL when the model has no list. The caller frees. */
+/* GET this for at most `limit` records of a list, from `offset` on; of one integration where the
+ * list knows that filter and `integration_id` is not NULL. NULL when the model has no list. The
+ * caller frees. */
 char *api_list_url(const char *base_url, const struct model *model, const char *integration_id,
-                   enum api_order order, int64_t offset) MUST_CHECK;
+                   enum api_order order, int64_t offset, int limit) MUST_CHECK;
 
 /* GET this for a page of an integration's recorded changes, the newest first. The caller frees. */
 char *api_diffs_url(const char *base_url, const char *integration_id, int64_t offset) MUST_CHECK;

@@ -121,6 +121,27 @@ static void test_statuses(void **state)
     }
 }
 
+/* Only the API itself can say that a record is gone, and it speaks JSON. */
+static void test_a_404_of_somebody_else(void **state)
+{
+    static const struct {
+        const char *body;
+        enum api_outcome outcome;
+    } rows[] = {
+        {"{\"error\":{\"code\":\"NOT_FOUND\"}}", API_GONE},
+        {"{}", API_GONE},
+        {"<html>no route</html>", API_REFUSED},
+        {"", API_REFUSED},
+        {"{\"error\":", API_REFUSED},
+        {"[]", API_REFUSED},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        assert_int_equal(read_status(404, rows[i].body, "r").outcome, rows[i].outcome);
+        assert_int_equal(read_status(410, rows[i].body, "r").outcome, rows[i].outcome);
+    }
+}
+
 static void test_bodies(void **state)
 {
     static const struct {
@@ -238,14 +259,18 @@ static void test_list_urls(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
         const struct model *model = model_find(rows[i].model, strlen(rows[i].model));
-        char *url = api_list_url("http://h", model, "i/1", rows[i].order, rows[i].offset);
+        char *url = api_list_url("http://h", model, "i/1", rows[i].order, rows[i].offset, 250);
         if (rows[i].url == NULL)
             assert_null(url);
         else
             assert_string_equal(url, rows[i].url);
         free(url);
     }
-    char *url = api_diffs_url("http://h", "i/1", 250);
+    /* an event that has no integration yet is looked for in all */
+    char *url = api_list_url("http://h", model_find("timezones", 9), NULL, API_NEWEST_FIRST, 0, 50);
+    assert_string_equal(url, "http://h/v1/timezones/?order-by=updated_at:desc&limit=50&offset=0");
+    free(url);
+    url = api_diffs_url("http://h", "i/1", 250);
     assert_string_equal(url, "http://h/v1/admin/data-diffs/?order-by=created_at:desc&limit=250&"
                              "offset=250&integration_id=i%2F1");
     free(url);
@@ -294,10 +319,15 @@ static void test_pages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_list_urls),   cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_urls),        cmocka_unit_test(test_every_byte_is_encoded),
-        cmocka_unit_test(test_every_model), cmocka_unit_test(test_statuses),
-        cmocka_unit_test(test_bodies),      cmocka_unit_test(test_record_is_detached),
+        cmocka_unit_test(test_list_urls),
+        cmocka_unit_test(test_a_404_of_somebody_else),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_every_byte_is_encoded),
+        cmocka_unit_test(test_every_model),
+        cmocka_unit_test(test_statuses),
+        cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_record_is_detached),
         cmocka_unit_test(test_transport),
     };
     return cmocka_run_group_tests_name("api", tests, NULL, NULL);

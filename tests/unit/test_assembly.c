@@ -190,6 +190,24 @@ static void test_settling(void **state)
     assembly_free(assembly);
 }
 
+/* What takes time for each level must not take twice as long with each. */
+static void test_deep_values(void **state)
+{
+    char text[4000] = "{\"new\":{\"a\":";
+    size_t length = strlen(text);
+    for (int i = 0; i < 300; i++)
+        length += (size_t)snprintf(text + length, sizeof text - length, "{\"b\":");
+    text[length++] = '1';
+    for (int i = 0; i < 300; i++)
+        text[length++] = '}';
+    snprintf(text + length, sizeof text - length, "}}");
+    struct assembly *assembly = assembly_new("r1", "i1");
+    (void)state;
+    assert_int_equal(take(assembly, text, NULL), ASSEMBLY_CHANGED);
+    assert_int_equal(take(assembly, text, NULL), ASSEMBLY_CONFLICT);
+    assembly_free(assembly);
+}
+
 static void test_the_record(void **state)
 {
     struct assembly *assembly = assembly_new("r1", "i1");
@@ -425,6 +443,7 @@ int main(void)
         cmocka_unit_test(test_a_late_new_fills_in_only),
         cmocka_unit_test(test_clocks_only_rise),
         cmocka_unit_test(test_settling),
+        cmocka_unit_test(test_deep_values),
         cmocka_unit_test(test_the_record),
         cmocka_unit_test(test_text_that_is_no_state),
         cmocka_unit_test(test_seen_never_forgets),

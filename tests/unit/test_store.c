@@ -39,7 +39,7 @@ static int remove_folder(void **state)
 static struct store *open_store(const char *directory, const char *identity)
 {
     struct error error;
-    struct store *store = store_open(directory, identity, &error);
+    struct store *store = store_open(directory, identity, STORE_FIRST_SIZE, &error);
     if (store == NULL)
         fail_msg("%s", error.message);
     return store;
@@ -132,11 +132,11 @@ static void test_one_process_at_a_time(void **state)
     struct store *store = open_store(folder, "a");
     struct error error;
     (void)state;
-    assert_null(store_open(folder, "a", &error));
+    assert_null(store_open(folder, "a", STORE_FIRST_SIZE, &error));
     assert_int_equal(error.verdict, VERDICT_CONFIGURATION);
     assert_non_null(strstr(error.message, "another process uses it"));
     store_close(store);
-    assert_null(store_open("/nowhere/at/all", "a", &error));
+    assert_null(store_open("/nowhere/at/all", "a", STORE_FIRST_SIZE, &error));
     assert_int_equal(error.verdict, VERDICT_CONFIGURATION);
 }
 
@@ -152,6 +152,26 @@ static void test_a_file_that_is_no_store_gives_way(void **state)
     struct store *store = open_store(folder, "a");
     put(store, "k", "v");
     assert_value(store, "k", "v");
+    store_close(store);
+}
+
+static void test_the_map_grows(void **state)
+{
+    static char value[64 << 10];
+    struct error error;
+    struct store *store = store_open("", "a", (size_t)1 << 20, &error);
+    (void)state;
+    assert_non_null(store);
+    for (int i = 0; i < 300; i++) { /* 19 MiB */
+        char key[16];
+        snprintf(key, sizeof key, "%d", i);
+        store_put(store, key, strlen(key), value, sizeof value);
+        assert_value(store, "none", NULL);
+        store_flush(store);
+        assert_true(store_works(store));
+    }
+    put(store, "last", "v");
+    assert_value(store, "last", "v");
     store_close(store);
 }
 
@@ -190,6 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_put_get_delete),
         cmocka_unit_test(test_drop_takes_the_prefix_only),
+        cmocka_unit_test(test_the_map_grows),
         cmocka_unit_test_setup_teardown(test_it_outlives_the_process_under_its_name, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(test_one_process_at_a_time, make_folder, remove_folder),
