@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bridge/base/memory.h"
+#include "bridge/base/utf8.h"
 
 #define LARGEST_EXACT 9007199254740992.0 /* 2^53: integers below it are exact in a double */
 
@@ -88,6 +89,18 @@ static cJSON *parse(const char *text, size_t length)
     return NULL;
 }
 
+/* Copies what is no escape. What is not UTF-8 must not look like the bytes of our own. */
+static char *copy_plain(char *out, const char *text, const char *end)
+{
+    for (; text < end; text++) {
+        unsigned char byte = (unsigned char)*text;
+        bool ours =
+            byte == 0xc0 || (byte == 0xed && end - text > 1 && (unsigned char)text[1] > 0x9f);
+        *out++ = ours ? (char)0xff : *text;
+    }
+    return out;
+}
+
 /* Parses a copy in which bytes of our own stand for the escapes that cJSON cannot take. */
 static cJSON *parse_special(const char *text, size_t length)
 {
@@ -96,12 +109,10 @@ static cJSON *parse_special(const char *text, size_t length)
     char *out = copy;
     while (text < end) {
         const char *next = memchr(text, '\\', (size_t)(end - text));
-        size_t plain = (size_t)((next == NULL ? end : next) - text);
-        memcpy(out, text, plain);
-        out += plain;
-        text += plain;
+        out = copy_plain(out, text, next == NULL ? end : next);
         if (next == NULL)
             break;
+        text = next;
         struct escape escape = escape_at(text, end);
         size_t count = escape.count > 0 ? escape.count : escape.length;
         memcpy(out, escape.count > 0 ? escape.bytes : text, count);
@@ -161,8 +172,8 @@ cJSON *json_parse(const char *text, size_t length)
 {
     if (length == 0 || memchr(text, '\0', length) != NULL)
         return NULL;
-    cJSON *root =
-        has_special_escape(text, length) ? parse_special(text, length) : parse(text, length);
+    bool special = has_special_escape(text, length) || !utf8_valid(text, length);
+    cJSON *root = special ? parse_special(text, length) : parse(text, length);
     if (root != NULL && has_rounded(root)) {
         char *whole = memory_text_n(text, length);
         const char *at = whole;

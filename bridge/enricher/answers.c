@@ -4,6 +4,7 @@
 #include "bridge/base/clock.h"
 #include "bridge/base/log.h"
 #include "bridge/base/metrics.h"
+#include "bridge/base/utf8.h"
 #include "bridge/codec/json_parse.h"
 #include "bridge/enricher/requests.h"
 
@@ -25,7 +26,8 @@ void record_later(struct engine *engine, struct record *record, int64_t now_ms, 
 static void forward(struct engine *engine, struct record *record, const char *integration,
                     int64_t now_ms)
 {
-    if (integration == NULL || record->now.forwarded) {
+    if (integration == NULL || record->now.forwarded ||
+        !utf8_valid(integration, strlen(integration))) {
         engine_dead_letter(engine, record->place, record->id, record->integration_id, &record->now,
                            1, integration == NULL ? "no-integration" : "wrong-integration",
                            integration == NULL ? "neither the event nor its record has one"
