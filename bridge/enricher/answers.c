@@ -33,9 +33,7 @@ static void forward(struct engine *engine, struct record *record, const char *in
                            integration == NULL ? "neither the event nor its record has one"
                                                : "the record belongs to another integration");
     } else {
-        struct item *item =
-            engine_item(engine, ITEM_FORWARD, record->place, record->id, integration);
-        engine_settle(engine, item, &record->now);
+        engine_forward(engine, record->place, record->id, integration, &record->now);
     }
     record_end(engine, record, now_ms);
 }

@@ -56,6 +56,7 @@ struct batch {
     size_t events;     /* of forwards and dead letters: each is produced again */
     size_t bytes;      /* sum of record_bytes */
     int64_t opened_ms; /* when the first item came */
+    bool singly;       /* each message is awaited before the next: Kafka refused some of them */
     struct batch_offset
         *offsets; /* of every partition whose work is in here; filled when handed over */
     size_t offset_count;

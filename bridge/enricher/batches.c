@@ -89,15 +89,39 @@ void engine_nothing(struct engine *engine, int place, const char *record_id, str
     engine_settle(engine, engine_item(engine, ITEM_NOTHING, place, record_id, NULL), claim);
 }
 
-void engine_dead_letter(struct engine *engine, int place, const char *record_id,
-                        const char *integration_id, struct claim *claim, int attempts,
-                        const char *code, const char *detail)
+static void add_dead_letter(struct engine *engine, int place, const char *record_id,
+                            const char *integration_id, struct claim *claim, int attempts,
+                            const char *code, const char *detail)
 {
     struct item *item = engine_item(engine, ITEM_DEAD_LETTER, place, record_id, integration_id);
     item->code = code;
     item->attempts = attempts;
     (void)snprintf(item->message, sizeof item->message, "%s", detail);
     engine_settle(engine, item, claim);
+}
+
+/* A record with ten thousands of events does not make one batch of them. */
+void engine_dead_letter(struct engine *engine, int place, const char *record_id,
+                        const char *integration_id, struct claim *claim, int attempts,
+                        const char *code, const char *detail)
+{
+    while (claim->count > BATCH_EVENTS) {
+        struct claim part = claim_split(claim, BATCH_EVENTS);
+        add_dead_letter(engine, place, record_id, integration_id, &part, attempts, code, detail);
+    }
+    add_dead_letter(engine, place, record_id, integration_id, claim, attempts, code, detail);
+}
+
+void engine_forward(struct engine *engine, int place, const char *record_id,
+                    const char *integration_id, struct claim *claim)
+{
+    while (claim->count > BATCH_EVENTS) {
+        struct claim part = claim_split(claim, BATCH_EVENTS);
+        engine_settle(engine, engine_item(engine, ITEM_FORWARD, place, record_id, integration_id),
+                      &part);
+    }
+    engine_settle(engine, engine_item(engine, ITEM_FORWARD, place, record_id, integration_id),
+                  claim);
 }
 
 int64_t engine_hand_over(struct engine *engine, bool at_once, int64_t now_ms)

@@ -328,6 +328,8 @@ static enum transaction_outcome run(struct committer *committer, struct batch *b
     for (size_t i = 0; i < batch->count && outcome == TRANSACTION_DONE; i++) {
         bool by_event = item_is_by_event(&batch->items[i]);
         outcome = add_item(committer, batch, i, error);
+        if (batch->singly && outcome == TRANSACTION_DONE)
+            outcome = transaction_flush(committer->producer, committer->cancel, error);
         *mended |= !by_event && item_is_by_event(&batch->items[i]);
     }
     return outcome == TRANSACTION_DONE ? commit(committer, batch, error) : outcome;
@@ -337,6 +339,10 @@ static enum transaction_outcome run(struct committer *committer, struct batch *b
 static bool mend(struct committer *committer, struct batch *batch, const struct error *error)
 {
     size_t index = 0;
+    if (!transaction_is_certain(committer->producer) && !batch->singly) {
+        batch->singly = true;
+        return true;
+    }
     bool for_itself = transaction_culprit(committer->producer, &index);
     struct item *item = &batch->items[index];
     log_warn("message_refused", LOG_TEXT("model", committer->selection->names[item->place]),

@@ -167,6 +167,10 @@ void engine_nothing(struct engine *engine, int place, const char *record_id, str
 /* The item is filled: it takes the claim's events along, and their offsets are done. */
 void engine_settle(struct engine *engine, struct item *item, struct claim *claim);
 
+/* Sends a claim's events on under `integration_id`. */
+void engine_forward(struct engine *engine, int place, const char *record_id,
+                    const char *integration_id, struct claim *claim);
+
 /* A dead letter for a claim, in the open batch. */
 void engine_dead_letter(struct engine *engine, int place, const char *record_id,
                         const char *integration_id, struct claim *claim, int attempts,

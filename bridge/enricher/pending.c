@@ -18,6 +18,20 @@ void claim_add(struct claim *claim, struct event_ref ref, int64_t now_ms)
     claim->refs[claim->count++] = ref;
 }
 
+struct claim claim_split(struct claim *claim, size_t count)
+{
+    struct claim part = {.refs = memory_new(count, sizeof *part.refs),
+                         .count = count,
+                         .capacity = count,
+                         .first_ms = claim->first_ms,
+                         .is_new = claim->is_new,
+                         .forwarded = claim->forwarded};
+    memcpy(part.refs, claim->refs, count * sizeof *part.refs);
+    claim->count -= count;
+    memmove(claim->refs, claim->refs + count, claim->count * sizeof *claim->refs);
+    return part;
+}
+
 void claim_free(struct claim *claim)
 {
     free(claim->refs);

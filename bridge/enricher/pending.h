@@ -81,6 +81,9 @@ struct record *pending_record(struct pending *pending, int place, bool orphan, c
 void claim_add(struct claim *claim, struct event_ref ref, int64_t now_ms);
 void claim_free(struct claim *claim);
 
+/* Takes the first `count` events out into a claim of their own; `count` < claim->count. */
+struct claim claim_split(struct claim *claim, size_t count) MUST_CHECK;
+
 /* A record that keeps changing is published all the same: so many readings anew, then none. */
 #define PENDING_NEWS 3
 

@@ -13,7 +13,8 @@
 struct transaction_producer {
     rd_kafka_t *handle;
     int64_t began_ms;
-    size_t tag;               /* of the first message refused in this transaction */
+    size_t refused;           /* messages in this transaction */
+    size_t tag;               /* of the first of them */
     rd_kafka_resp_err_t code; /* why; NO_ERROR when none was */
 };
 
@@ -24,8 +25,9 @@ static void on_delivery(rd_kafka_t *handle, const rd_kafka_message_t *message, v
     /* A purged message was not looked at: it follows another's refusal, or a cancel. */
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR ||
         message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
-        message->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT ||
-        producer->code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        message->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+        return;
+    if (producer->refused++ > 0)
         return;
     producer->code = message->err;
     producer->tag = (size_t)(uintptr_t)message->_private;
@@ -158,6 +160,7 @@ enum transaction_outcome transaction_begin(struct transaction_producer *producer
                                            struct error *error)
 {
     producer->code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    producer->refused = 0;
     producer->began_ms = clock_ms();
     rd_kafka_error_t *problem = rd_kafka_begin_transaction(producer->handle);
     if (problem == NULL)
@@ -172,6 +175,11 @@ static enum transaction_outcome refuse(struct transaction_producer *producer, st
     error_set(error, VERDICT_ABORT, "Kafka refuses a message: %s",
               rd_kafka_err2str(producer->code));
     return give_up(producer, TRANSACTION_REFUSED, error);
+}
+
+bool transaction_is_certain(const struct transaction_producer *producer)
+{
+    return producer->refused == 1;
 }
 
 bool transaction_culprit(const struct transaction_producer *producer, size_t *tag)
@@ -194,6 +202,7 @@ enum transaction_outcome transaction_add(struct transaction_producer *producer,
         if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
             producer->code = code;
             producer->tag = tag;
+            producer->refused = 1;
             return refuse(producer, error);
         }
         error_set(error, VERDICT_ABORT, "producing: %s", rd_kafka_err2str(code));
@@ -205,8 +214,8 @@ enum transaction_outcome transaction_add(struct transaction_producer *producer,
     }
 }
 
-static enum transaction_outcome flush(struct transaction_producer *producer,
-                                      const atomic_bool *cancel, struct error *error)
+enum transaction_outcome transaction_flush(struct transaction_producer *producer,
+                                           const atomic_bool *cancel, struct error *error)
 {
     while (rd_kafka_outq_len(producer->handle) > 0) {
         (void)rd_kafka_flush(producer->handle, STEP_MS / 4);
@@ -272,7 +281,7 @@ enum transaction_outcome transaction_commit(struct transaction_producer *produce
             rd_kafka_topic_partition_list_add(list, offsets[i].topic, offsets[i].partition);
         element->offset = offsets[i].offset;
     }
-    enum transaction_outcome outcome = flush(producer, cancel, error);
+    enum transaction_outcome outcome = transaction_flush(producer, cancel, error);
     if (outcome == TRANSACTION_DONE)
         outcome = send_offsets(producer, list, membership, cancel, error);
     if (outcome == TRANSACTION_DONE)

@@ -64,6 +64,15 @@ enum transaction_outcome transaction_add(struct transaction_producer *producer,
                                          const struct message *message, size_t tag,
                                          const atomic_bool *cancel, struct error *error) MUST_CHECK;
 
+/* Waits for the reports of what was added so far. */
+enum transaction_outcome transaction_flush(struct transaction_producer *producer,
+                                           const atomic_bool *cancel,
+                                           struct error *error) MUST_CHECK;
+
+/* After TRANSACTION_REFUSED: true when one message alone was refused. Kafka refuses whole record
+ * batches: of several only one may be at fault, and flushing after each shows which. */
+bool transaction_is_certain(const struct transaction_producer *producer);
+
 /* After TRANSACTION_REFUSED: the tag of the first message that Kafka refused. True when it was for
  * what the message is (too large, not valid), false when for what may change (no right, no topic).
  */
