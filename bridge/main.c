@@ -56,9 +56,11 @@ static int schemas(const struct config *config, const struct arguments *argument
 {
     static const char *const WORDS[] = {
         [SCHEMAS_LIST] = "list", [SCHEMAS_CHECK] = "check", [SCHEMAS_REGISTER] = "register"};
-    unsigned action = SCHEMAS_LIST;
-    while (strcmp(arguments->word, WORDS[action]) != 0)
-        action++;
+    size_t action = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(WORDS); i++) {
+        if (strcmp(arguments->word, WORDS[i]) == 0)
+            action = i;
+    }
     return command_schemas(config, (enum schemas_action)action);
 }
 

@@ -30,17 +30,20 @@ static void unlink_fetch(struct fetch *fetch)
     free(fetch);
 }
 
-static void drop(struct fetch *fetch)
+static void drop_target(const struct fetch *fetch)
 {
     if (fetch->dropped != NULL)
         fetch->dropped(fetch->target);
-    unlink_fetch(fetch);
 }
 
 void engine_forget_fetches(struct engine *engine)
 {
-    while (engine->fetches != NULL)
-        drop(engine->fetches);
+    for (struct fetch *fetch = engine->fetches, *next; fetch != NULL; fetch = next) {
+        next = fetch->next;
+        drop_target(fetch);
+        free(fetch);
+    }
+    engine->fetches = NULL;
 }
 
 static void note_outcome(struct engine *engine, enum api_outcome outcome, int64_t now_ms)
@@ -73,7 +76,8 @@ static void on_answer(void *context, const struct http_answer *http)
     budget_learn(&engine->budget, http->limit, http->remaining, http_client_in_flight(engine->http),
                  now_ms);
     if (fetch->epoch != engine->epoch) {
-        drop(fetch);
+        drop_target(fetch);
+        unlink_fetch(fetch);
         return;
     }
     enum api_outcome outcome = fetch->answered(engine, fetch->target, fetch->start, http, now_ms);
