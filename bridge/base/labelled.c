@@ -5,13 +5,19 @@
 
 #include "bridge/base/memory.h"
 
-/* The pair's number + 1; 0 when there is none. Two values and the zero byte between them. */
+/* Two values and the zero byte between them; `*length` without the last zero byte. Caller frees. */
+static char *make_key(const char *first, const char *second, size_t *length)
+{
+    char *key = memory_format("%s%c%s", first, '\0', second);
+    *length = strlen(first) + 1 + strlen(second);
+    return key;
+}
+
+/* The pair's number + 1; 0 when there is none. */
 static size_t find(const struct labelled *labelled, const char *first, const char *second)
 {
-    size_t length = strlen(first) + 1 + strlen(second);
-    char *key = memory_new(length + 1, 1);
-    memcpy(key, first, strlen(first));
-    memcpy(key + strlen(first) + 1, second, strlen(second));
+    size_t length = 0;
+    char *key = make_key(first, second, &length);
     size_t number = (size_t)(uintptr_t)table_get(&labelled->numbers, key, length);
     free(key);
     return number;
@@ -19,16 +25,14 @@ static size_t find(const struct labelled *labelled, const char *first, const cha
 
 static size_t add_pair(struct labelled *labelled, const char *first, const char *second)
 {
-    size_t length = strlen(first) + 1 + strlen(second);
+    size_t length = 0;
     if (labelled->count == labelled->capacity) {
         labelled->capacity = labelled->capacity == 0 ? 16 : labelled->capacity * 2;
         labelled->pairs = memory_grow(labelled->pairs, labelled->capacity, sizeof *labelled->pairs);
     }
     struct labelled_pair *pair = &labelled->pairs[labelled->count++];
-    pair->first = memory_new(length + 1, 1); /* both values, and the table's key */
+    pair->first = make_key(first, second, &length); /* both values, and the table's key */
     pair->second = pair->first + strlen(first) + 1;
-    memcpy(pair->first, first, strlen(first));
-    memcpy(pair->second, second, strlen(second));
     pair->count = 0;
     (void)table_put(&labelled->numbers, pair->first, length, (void *)(uintptr_t)labelled->count);
     return labelled->count;
