@@ -54,14 +54,12 @@ static int topics(const struct config *config, const struct arguments *arguments
 
 static int schemas(const struct config *config, const struct arguments *arguments)
 {
-    static const char *const WORDS[] = {
-        [SCHEMAS_LIST] = "list", [SCHEMAS_CHECK] = "check", [SCHEMAS_REGISTER] = "register"};
-    size_t action = 0;
-    for (size_t i = 0; i < ARRAY_LENGTH(WORDS); i++) {
-        if (strcmp(arguments->word, WORDS[i]) == 0)
-            action = i;
-    }
-    return command_schemas(config, (enum schemas_action)action);
+    enum schemas_action action = SCHEMAS_REGISTER;
+    if (strcmp(arguments->word, "list") == 0)
+        action = SCHEMAS_LIST;
+    else if (strcmp(arguments->word, "check") == 0)
+        action = SCHEMAS_CHECK;
+    return command_schemas(config, action);
 }
 
 static int print_config(const struct config *config, const struct arguments *arguments)

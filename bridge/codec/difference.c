@@ -61,18 +61,37 @@ static void add_types(struct sides *sides, const char *name, const cJSON *there,
     free(types[1]);
 }
 
+/* What can make schemas incompatible at most levels. */
+static bool is_grave(const cJSON *there, const cJSON *here)
+{
+    return there == NULL ? member(here, "default") == NULL
+                         : !same(member(there, "type"), member(here, "type"));
+}
+
 static void compare_field(struct sides *sides, const cJSON *there, const cJSON *here)
 {
     const char *name = text_of(here, "name");
-    if (there == NULL) {
+    bool grave = is_grave(there, here);
+    if (there != NULL && grave) {
+        add_types(sides, name, there, here);
+    } else if (there == NULL) {
         begin(sides);
         (void)buffer_append_format(sides->out, "%s: only here%s", name,
-                                   member(here, "default") == NULL ? ", without a default" : "");
-    } else if (!same(member(there, "type"), member(here, "type"))) {
-        add_types(sides, name, there, here);
+                                   grave ? ", without a default" : "");
     } else if (!same(member(there, "default"), member(here, "default"))) {
         begin(sides);
         (void)buffer_append_format(sides->out, "%s: another default", name);
+    }
+}
+
+static void compare_fields(struct sides *sides, const cJSON *record, const cJSON *here, bool grave)
+{
+    const cJSON *field = NULL;
+    cJSON_ArrayForEach(field, member(here, "fields"))
+    {
+        const cJSON *there = find_field(record, text_of(field, "name"));
+        if (is_grave(there, field) == grave)
+            compare_field(sides, there, field);
     }
 }
 
@@ -97,10 +116,8 @@ static void compare(struct sides *sides, const cJSON *there, const cJSON *here)
         return;
     }
     compare_names(sides, there, here);
-    cJSON_ArrayForEach(field, member(here, "fields"))
-    {
-        compare_field(sides, find_field(there, text_of(field, "name")), field);
-    }
+    compare_fields(sides, there, here, true);
+    compare_fields(sides, there, here, false);
     cJSON_ArrayForEach(field, member(there, "fields"))
     {
         const char *name = text_of(field, "name");

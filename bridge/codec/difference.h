@@ -13,7 +13,8 @@
 
 /*
  * Appends "field: what about it; field: ..." as far as `out` has room, "there" being `registered`
- * and "here" `ours`; both are JSON texts. True when nothing differs: then nothing is appended.
+ * and "here" `ours`; both are JSON texts. The gravest come first. True when nothing differs: then
+ * nothing is appended.
  */
 bool schema_difference(const char *registered, const char *ours, struct buffer *out) MUST_CHECK;
 

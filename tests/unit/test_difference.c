@@ -41,6 +41,10 @@ static void test_rows(void **state)
          "a: another default"},
         {RECORD(FIELD("a", "\"int\"")), RECORD(FIELD("b", "\"int\"")),
          "b: only here, without a default; a: only there"},
+        {RECORD(FIELD("c", "\"int\"") "," FIELD("d", "\"int\"")),
+         RECORD(NULLABLE("a", "\"int\"") "," FIELD("b", "\"int\"") "," FIELD("c", "\"long\"")),
+         "b: only here, without a default; c: \"int\" there, \"long\" here; a: only here; "
+         "d: only there"},
         {"{\"type\":\"record\",\"name\":\"S\",\"namespace\":\"x\",\"fields\":[]}", RECORD(""),
          "the record's namespace: x there,  here; the record's name: S there, R here"},
         {"\"string\"", RECORD(""), "what is registered is no Avro record"},

@@ -72,12 +72,17 @@ class Registry(JavaServer):
         """Registers an Avro schema (a text) by one plain request; returns its id."""
         return self._send("POST", f"subjects/{subject}/versions", {"schema": schema})["id"]
 
+    def delete(self, subject):
+        """All versions of a subject."""
+        self._send("DELETE", f"subjects/{subject}")
+
     def set_compatibility(self, level, subject=None):
         """BACKWARD, FORWARD, FULL: for one subject, or for all that have no level of their own."""
         self._send("PUT", f"config/{subject}" if subject else "config", {"compatibility": level})
 
-    def _send(self, method, path, body):
-        answer = request(method, f"{self.url}/{path}", json.dumps(body).encode(), {"Content-Type": MEDIA_TYPE})
+    def _send(self, method, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        answer = request(method, f"{self.url}/{path}", data, {"Content-Type": MEDIA_TYPE})
         if answer.status != 200:
             raise Failure(f"{method} {path}: {answer.status} {answer.text()}")
         return answer.json()

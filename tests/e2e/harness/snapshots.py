@@ -18,14 +18,17 @@ class Snapshot:
     offset: int
 
 
-def read(kafka, prefix, model, registry=None, isolation="read_committed"):
-    """The snapshots of a model in topic order: decoded by the registry, or as JSON when there is none."""
+def read(kafka, prefix, model, registry=None, isolation="read_committed", reader_schema=None):
+    """The snapshots of a model in topic order: decoded by the registry, or as JSON when there is none.
+
+    `reader_schema` is the schema of a consumer that has one of its own, as a text.
+    """
     topic = f"{prefix}.snapshots.{model}"
     messages = kafka.read(topic, isolation)
     if registry is None:
         return [_snapshot(message, _decode_json) for message in messages]
     with registry.client() as client:
-        deserialize = AvroDeserializer(client)
+        deserialize = AvroDeserializer(client, reader_schema)
         context = SerializationContext(topic, MessageField.VALUE)
         return [_snapshot(message, lambda value: deserialize(value, context)) for message in messages]
 
