@@ -222,6 +222,55 @@ static void announce(struct changes *changes, struct change_names *names, const 
 }
 
 /* The record is unconfirmed only while it shows what a diff says was there before. */
+/* A record that keeps changing is published all the same. */
+static void test_news_have_an_end(void **state)
+{
+    struct pending pending = {0};
+    struct record *record = record_of(&pending, 0, false, "a", true);
+    (void)state;
+    add(record, 0);
+    for (int i = 1; i <= PENDING_NEWS + 2; i++) {
+        record->reread = true;
+        add(record, i);
+        assert_int_equal(record->reread, i > PENDING_NEWS);
+    }
+    record->outcome = API_GONE;
+    record->attempts = 1;
+    add(record, 99);
+    assert_int_equal(record->attempts, 1);
+    pending_clear(&pending);
+}
+
+static void test_split(void **state)
+{
+    struct claim claim = {0};
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        claim_add(&claim, (struct event_ref){1, i}, 100);
+    claim.is_new = true;
+    struct claim part = claim_split(&claim, 2);
+    assert_claim(&part, "0 1 ", 100);
+    assert_claim(&claim, "2 3 4 ", 100);
+    assert_true(part.is_new);
+    claim_add(&part, (struct event_ref){1, 9}, 200);
+    assert_claim(&part, "0 1 9 ", 100);
+    claim_free(&part);
+    claim_free(&claim);
+}
+
+static void test_find(void **state)
+{
+    struct pending pending = {0};
+    struct record *record = record_of(&pending, 3, false, "a", true);
+    (void)state;
+    assert_ptr_equal(pending_find(&pending, 3, "a"), record);
+    assert_null(pending_find(&pending, 2, "a"));
+    assert_null(pending_find(&pending, 3, "b"));
+    (void)record_of(&pending, 3, true, "b", true); /* an orphan is not the record */
+    assert_null(pending_find(&pending, 3, "b"));
+    pending_clear(&pending);
+}
+
 static void test_unconfirmed(void **state)
 {
     static const struct {
@@ -438,6 +487,9 @@ int main(void)
         cmocka_unit_test(test_settle_after_the_claim_was_taken),
         cmocka_unit_test(test_wait_again),
         cmocka_unit_test(test_news_begin_anew),
+        cmocka_unit_test(test_news_have_an_end),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_find),
         cmocka_unit_test(test_unconfirmed),
         cmocka_unit_test(test_changes_join),
         cmocka_unit_test(test_limits_of_changes),
