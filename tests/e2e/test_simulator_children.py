@@ -38,7 +38,7 @@ SHOWN = {"associated_applicant_ids": "applicant_id", "associated_property_ids": 
 EDGES = [
     (child, parent, field)
     for child, model in CATALOGUE.items()
-    for parent, field in model.get("parents", [])
+    for parent, field, _ in model.get("parents", [])
     if (child, parent) in KEYS
 ]
 CHILDREN = sorted({child for child, *_ in EDGES})
