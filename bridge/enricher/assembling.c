@@ -5,7 +5,11 @@
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
+#include "bridge/codec/json_parse.h"
 #include "bridge/enricher/requests.h"
+
+/* The widest record of the API has about 100; looking fields up takes time for each. */
+#define FIELDS_MAXIMUM 2000
 
 /* A state that was published and is not yet known to be committed. What comes next builds on it; if
  * its transaction comes to nothing, all that builds on it is dropped as well. */
@@ -136,6 +140,12 @@ static void add_event(struct engine *engine, struct claim *claim,
     }
 }
 
+static int count_fields(const struct webhook *webhook)
+{
+    return cJSON_GetArraySize(json_member(webhook->diff, "new")) +
+           cJSON_GetArraySize(webhook->payload);
+}
+
 void engine_take_assembled(struct engine *engine, const struct consumer_event *event,
                            const struct webhook *webhook, const char *integration_id,
                            char *traceparent, int64_t now_ms)
@@ -158,6 +168,11 @@ void engine_take_assembled(struct engine *engine, const struct consumer_event *e
     if (integration_id == NULL) {
         engine_dead_letter(engine, place, id, NULL, &claim, 1, "no-integration",
                            "the event has no integration, and no endpoint reads its record");
+        return;
+    }
+    if (count_fields(webhook) > FIELDS_MAXIMUM) {
+        engine_dead_letter(engine, place, id, integration_id, &claim, 1, "too-many-fields",
+                           "no record of the API has so many fields");
         return;
     }
     struct assembly *assembly = load(engine, place, number, id, integration_id);

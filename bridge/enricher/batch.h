@@ -56,7 +56,9 @@ struct batch {
     size_t events;     /* of forwards and dead letters: each is produced again */
     size_t bytes;      /* sum of record_bytes */
     int64_t opened_ms; /* when the first item came */
-    bool singly;       /* each message is awaited before the next: Kafka refused some of them */
+    size_t doubt_from; /* Kafka refused some of the items from here to, but without, `doubt_to`: */
+    size_t doubt_to;   /* they are awaited `doubt_step` at a time, to see which. 0 = no doubt */
+    size_t doubt_step;
     struct batch_offset
         *offsets; /* of every partition whose work is in here; filled when handed over */
     size_t offset_count;

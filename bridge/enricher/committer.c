@@ -29,6 +29,8 @@ struct committer {
     struct transaction_producer *producer; /* NULL until connected, and after it was lost */
     struct reread *reread;
     struct random random;
+    size_t added;   /* items of the transaction that is under way */
+    size_t awaited; /* of these, whose delivery was reported */
 };
 
 /* Sleeps, but not longer than until a cancel. False when cancelled. */
@@ -321,26 +323,61 @@ static enum transaction_outcome commit(struct committer *committer, const struct
     return outcome;
 }
 
+/* Reports are awaited at both ends of the doubted items, and step by step between them. */
+static bool is_doubted(const struct batch *batch, size_t next)
+{
+    return batch->doubt_to > 0 && next >= batch->doubt_from && next <= batch->doubt_to &&
+           (next == batch->doubt_to || (next - batch->doubt_from) % batch->doubt_step == 0);
+}
+
+static enum transaction_outcome await_added(struct committer *committer, struct error *error)
+{
+    enum transaction_outcome outcome =
+        transaction_flush(committer->producer, committer->cancel, error);
+    if (outcome == TRANSACTION_DONE)
+        committer->awaited = committer->added;
+    return outcome;
+}
+
 static enum transaction_outcome run(struct committer *committer, struct batch *batch, bool *mended,
                                     struct error *error)
 {
+    committer->awaited = committer->added = 0;
     enum transaction_outcome outcome = transaction_begin(committer->producer, error);
     for (size_t i = 0; i < batch->count && outcome == TRANSACTION_DONE; i++) {
         bool by_event = item_is_by_event(&batch->items[i]);
         outcome = add_item(committer, batch, i, error);
-        if (batch->singly && outcome == TRANSACTION_DONE)
-            outcome = transaction_flush(committer->producer, committer->cancel, error);
+        committer->added = i + 1;
+        if (outcome == TRANSACTION_DONE && is_doubted(batch, i + 1))
+            outcome = await_added(committer, error);
         *mended |= !by_event && item_is_by_event(&batch->items[i]);
     }
     return outcome == TRANSACTION_DONE ? commit(committer, batch, error) : outcome;
+}
+
+/* Kafka refused some of the items from `from` to `to`. Within what is doubted already that narrows
+ * the doubt down; elsewhere it widens it, with steps that only shrink, so that it comes to an end.
+ */
+static void doubt(struct batch *batch, size_t from, size_t to)
+{
+    size_t step = (to - from) / 8 > 0 ? (to - from) / 8 : 1;
+    bool first = batch->doubt_to == 0;
+    bool inside = from >= batch->doubt_from && to <= batch->doubt_to;
+    if (first || step < batch->doubt_step)
+        batch->doubt_step = step;
+    if (first || inside || from < batch->doubt_from)
+        batch->doubt_from = from;
+    if (first || inside || to > batch->doubt_to)
+        batch->doubt_to = to;
 }
 
 /* Kafka refused a message. True when the batch was changed so that it may pass at once. */
 static bool mend(struct committer *committer, struct batch *batch, const struct error *error)
 {
     size_t index = 0;
-    if (!transaction_is_certain(committer->producer) && !batch->singly) {
-        batch->singly = true;
+    size_t doubted = committer->added - committer->awaited;
+    if (!transaction_is_certain(committer->producer) && doubted > 1) {
+        doubt(batch, committer->awaited, committer->added);
         return true;
     }
     bool for_itself = transaction_culprit(committer->producer, &index);

@@ -199,6 +199,8 @@ static void *loop(void *context)
         bool more = take_events(enricher, now_ms);
         collect(enricher);
         keep_cache(enricher);
+        if (atomic_load(&enricher->failed)) /* nothing more goes to the publisher */
+            break;
         wait = INT64_MAX;
         if (drain_until != 0) {
             engine_pause(engine);
@@ -209,8 +211,6 @@ static void *loop(void *context)
         int64_t until_batch = engine_hand_over(engine, drain_until != 0, now_ms);
         wait = more ? 0 : until_batch < wait ? until_batch : wait;
         measure(enricher, now_ms);
-        if (atomic_load(&enricher->failed))
-            break;
         if (drain_until != 0 && (is_idle(engine) || now_ms >= drain_until))
             break;
     }

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "bridge/base/utf8.h"
 #include "bridge/propexo/webhook.h"
 
 static const cJSON *member(const cJSON *object, const char *name)
@@ -13,7 +14,9 @@ static const cJSON *member(const cJSON *object, const char *name)
 static const char *id_in(const cJSON *object, const char *name)
 {
     const char *text = cJSON_GetStringValue(member(object, name));
-    return text == NULL || *text == '\0' || strlen(text) > WEBHOOK_ID_MAXIMUM ? NULL : text;
+    bool fit = text != NULL && *text != '\0' && strlen(text) <= WEBHOOK_ID_MAXIMUM &&
+               utf8_valid(text, strlen(text));
+    return fit ? text : NULL;
 }
 
 /* What the event says of an edge's parent now; NULL when it is silent. */

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
 #include "bridge/enricher/engine.h"
@@ -112,6 +113,16 @@ static void take(struct engine *engine, const struct consumer_event *event,
 void engine_take(struct engine *engine, const struct consumer_event *event, int64_t now_ms)
 {
     const rd_kafka_message_t *message = event->message;
+    if (message->offset < offsets_next(engine->offsets, event->slot)) {
+        if (engine->fenced)
+            return;
+        /* The log was cut or made anew: all that is known of it is void. */
+        engine->fenced = true;
+        log_error("offsets_went_back", LOG_NUMBER("slot", event->slot),
+                  LOG_NUMBER("offset", message->offset));
+        consumer_rejoin(engine->consumer);
+        return;
+    }
     struct headers headers = read_headers(message);
     struct webhook webhook = webhook_parse(message->payload, message->len);
     const char *code = refusal(engine, event, &webhook);

@@ -90,6 +90,8 @@ static void go_on_with_list(struct engine *engine, struct walk *walk, const stru
         walk->kind = WALK_SCAN;
         table_free(&walk->seen);
         walk_enqueue(engine, walk);
+    } else if (more && walk->offset > (int64_t)SEEN_MAXIMUM) {
+        list_failed(engine, walk, API_WRONG_RECORD, "the list has no end", 200, now_ms);
     } else if (more) {
         walk->offset += count;
         walk_enqueue(engine, walk);
@@ -100,7 +102,9 @@ static void go_on_with_list(struct engine *engine, struct walk *walk, const stru
     } else if (is_complete(walk, page)) {
         list_failed(engine, walk, API_GONE, "the list does not have it", 200, now_ms);
     } else {
-        list_failed(engine, walk, API_OUTAGE, "the list changed while it was read", 200, now_ms);
+        /* Not gone: one of the rows that were not met may be it. */
+        list_failed(engine, walk, API_WRONG_RECORD, "the list has fewer records than it says", 200,
+                    now_ms);
     }
 }
 
@@ -133,9 +137,10 @@ enum api_outcome list_answered(struct engine *engine, void *target, uint64_t sta
     struct walk *walk = target;
     struct api_page page = api_read_page(http);
     if (page.outcome == API_RECORD) {
+        walk->again = 0;
         int count = take_list_items(engine, walk, page.items, start, http->length, now_ms);
         go_on_with_list(engine, walk, &page, count, now_ms);
-    } else if (!shrinks(engine, walk, page.outcome)) {
+    } else if (!walk_again(engine, walk, page.outcome) && !shrinks(engine, walk, page.outcome)) {
         list_failed(engine, walk, page.outcome, page.detail, http->status, now_ms);
     }
     cJSON_Delete(page.items);

@@ -121,6 +121,11 @@ void offsets_done(struct offsets *offsets, int slot, int64_t offset)
     }
 }
 
+int64_t offsets_next(const struct offsets *offsets, int slot)
+{
+    return offsets->partitions[slot].next;
+}
+
 int64_t offsets_watermark(const struct offsets *offsets, int slot)
 {
     const struct partition *partition = &offsets->partitions[slot];

@@ -30,6 +30,9 @@ void offsets_take(struct offsets *offsets, int slot, int64_t offset, uint32_t pa
  * done, is a programming error and ends the process. */
 void offsets_done(struct offsets *offsets, int slot, int64_t offset);
 
+/* One past the last event taken; -1 when none of the partition was. */
+int64_t offsets_next(const struct offsets *offsets, int slot);
+
 /* The watermark; -1 when no event of the partition was taken. */
 int64_t offsets_watermark(const struct offsets *offsets, int slot);
 

@@ -148,9 +148,11 @@ enum api_outcome diffs_answered(struct engine *engine, void *target, uint64_t st
     struct api_page page = api_read_page(http);
     (void)start;
     if (page.outcome != API_RECORD) {
-        diffs_failed(engine, walk, page.outcome, now_ms);
+        if (!walk_again(engine, walk, page.outcome))
+            diffs_failed(engine, walk, page.outcome, now_ms);
         return page.outcome;
     }
+    walk->again = 0;
     int count = cJSON_GetArraySize(page.items);
     settle_heard(engine, walk, hear_diffs(engine, walk, page.items), now_ms);
     cJSON_Delete(page.items);

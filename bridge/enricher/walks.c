@@ -4,6 +4,8 @@
 
 #include "bridge/base/memory.h"
 
+#define AGAIN_MAXIMUM 20
+
 static void free_walk(void *target)
 {
     struct walk *walk = target;
@@ -35,6 +37,14 @@ void engine_forget_walks(struct engine *engine)
     for (struct walk *walk = dequeue(engine); walk != NULL; walk = dequeue(engine))
         free_walk(walk);
     settling_forget(engine);
+}
+
+bool walk_again(struct engine *engine, struct walk *walk, enum api_outcome outcome)
+{
+    if (policy_for(outcome)->attempts != 0 || ++walk->again > AGAIN_MAXIMUM)
+        return false;
+    walk_enqueue(engine, walk);
+    return true;
 }
 
 struct record *walk_pop(struct walk *walk)

@@ -156,11 +156,10 @@ struct api_page api_read_page(const struct http_answer *http)
         page.total = (int64_t)total->valuedouble;
     if (cJSON_IsArray(results)) {
         page.outcome = API_RECORD;
-        page.has_more =
-            cJSON_IsBool(more) ? cJSON_IsTrue(more) : cJSON_GetArraySize(results) >= API_PAGE_SIZE;
+        page.has_more = cJSON_IsBool(more) ? cJSON_IsTrue(more) : cJSON_GetArraySize(results) > 0;
         page.items = cJSON_DetachItemViaPointer(root, results);
     } else {
-        page.outcome = API_WRONG_RECORD;
+        page.outcome = API_REFUSED;
         page.detail = "results is not a list";
     }
     cJSON_Delete(root);

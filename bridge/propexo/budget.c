@@ -1,6 +1,7 @@
 #include "bridge/propexo/budget.h"
 
-#define MINUTE_MS 60000
+#define RETRY_AFTER_MAXIMUM_S 300
+#define MINUTE_MS             60000
 
 /* The share of the limit that may go at once. */
 #define BURST_DIVISOR 10
@@ -92,7 +93,10 @@ void budget_learn(struct budget *budget, int64_t limit, int64_t remaining, int i
 
 void budget_limited(struct budget *budget, int64_t retry_after_s, int64_t now_ms)
 {
-    int64_t wait = retry_after_s < 1 ? 1000 : retry_after_s * 1000; /* 0 would be a tight loop */
+    /* 0 would be a tight loop; and the API's own window is a minute, so a moment far off is a
+     * mistake. */
+    int64_t seconds = retry_after_s > RETRY_AFTER_MAXIMUM_S ? RETRY_AFTER_MAXIMUM_S : retry_after_s;
+    int64_t wait = seconds < 1 ? 1000 : seconds * 1000;
     bool known = now_ms < budget->blocked_ms; /* it was under way when another was refused */
     if (now_ms - budget->blocked_ms > MINUTE_MS)
         budget->limited = 0;

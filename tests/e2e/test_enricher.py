@@ -167,3 +167,21 @@ def test_a_refused_token_pauses_everything(propexo, running, consumed, snapshots
     assert request("GET", bridge.admin_url("/readyz")).status == 503
     assert sim.stats()["status_4xx"] <= 16
     assert all(snapshots(model) == [] for model in MODELS)
+
+
+def test_one_large_record_is_told_from_its_neighbours(propexo, running, consumed, snapshots, kafka, prefix):
+    """Kafka refuses whole record batches: here every batch of several records, for the topic takes little."""
+    kafka.create_topics(f"{prefix}.snapshots.units", config={"max.message.bytes": "12000"})
+    sim = propexo(records=300, models=["units"])
+    bridge = running(sim, {"bridge.models": ["units"]})
+    large = next(iter(sim.truth("units")))
+    control(sim, "start", {"webhook_url": bridge.receiver_url(), "rate": 0, "changes": 250})
+    body = {"model": "units", "id": large, "fields": {"description": "x" * 30_000}, "webhook": True}
+    control(sim, "change", body)
+    sim.wait_delivered()
+    consumed(120)
+    letters = kafka.read(f"{prefix}.dead-letters")
+    assert {(letter.header("error_code"), letter.header("record_id")) for letter in letters} == {("too-large", large)}
+    last = latest(snapshots("units"))
+    assert sim.truth("units", changed=True).keys() - {large} <= last.keys() and len(last) > 100
+    assert bridge.metrics().sum("bridge_dead_letters_total") >= 1

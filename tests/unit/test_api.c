@@ -288,10 +288,11 @@ static void test_pages(void **state)
         {"{\"meta\":{\"hasMore\":true,\"total\":7},\"results\":[{\"id\":\"a\"}]}", API_RECORD, 1,
          true, 7},
         {"{\"meta\":{\"hasMore\":false,\"total\":-1},\"results\":[]}", API_RECORD, 0, false, -1},
-        {"{\"results\":[1,null]}", API_RECORD, 2, false, -1},
-        {"{\"meta\":{},\"results\":{}}", API_WRONG_RECORD, 0, false, -1},
-        {"{\"results\":null}", API_WRONG_RECORD, 0, false, -1},
-        {"{}", API_WRONG_RECORD, 0, false, -1},
+        {"{\"results\":[1,null]}", API_RECORD, 2, true, -1}, /* not told: see whether more come */
+        {"{\"results\":[]}", API_RECORD, 0, false, -1},
+        {"{\"meta\":{},\"results\":{}}", API_REFUSED, 0, false, -1},
+        {"{\"results\":null}", API_REFUSED, 0, false, -1},
+        {"{}", API_REFUSED, 0, false, -1},
         {"{\"results\":[", API_OUTAGE, 0, false, -1},
         {"<html>", API_OUTAGE, 0, false, -1},
     };
