@@ -111,3 +111,23 @@ def test_every_answer_has_its_outcome_and_the_partition_goes_on(bridge, kafka, p
         assert_outcome(name, outcome, detail, published.get(identifier(name)), letters.get(identifier(name)))
     # Nothing of this says anything about the API as a whole.
     assert metrics.sum("bridge_api_requests_total", outcome="outage") == 0
+
+
+def test_rows_of_a_list_without_an_id_are_passed_over(bridge, kafka, prefix, registry, snapshots):
+    """What the list has is published. What it lacks may be such a row: it is a dead letter, never taken for deleted."""
+    model = "timezones"
+    with RecordApi() as api:
+        for number, text in enumerate(['{"name": "no id"}', '{"id": null}', "null", "7"]):
+            api.put(model, f"row {number}", INTEGRATION, text)
+        api.put(model, "good", INTEGRATION, {"id": "good", "integration_id": INTEGRATION, "x_id": "UTC"})
+        config = {"bridge.models": [model], "enricher.max_delay_ms": 0}
+        running = bridge("run", config | {"api.base_url": api.url, "api.token": TOKEN}, registry=registry)
+        for key in ("good", "missing"):
+            body = {"meta": {"object": model, "integration_id": INTEGRATION}, "record_id": key, "diff": {}}
+            assert running.post(body, secret=SECRET).status == 200
+        kafka.wait_consumed(prefix, f"{prefix}.events.")
+        metrics = running.metrics()
+    assert [(snapshot.key, snapshot.record["x_id"]) for snapshot in snapshots(model, registry)] == [("good", "UTC")]
+    (letter,) = kafka.read(f"{prefix}.dead-letters")
+    assert (letter.header("record_id"), letter.header("error_code")) == ("missing", "wrong-record")
+    assert metrics.sum("bridge_list_items_without_id_total") >= 4
