@@ -194,3 +194,8 @@ cJSON *json_member(const cJSON *object, const char *name)
     }
     return found;
 }
+
+const char *json_member_text(const cJSON *object, const char *name)
+{
+    return cJSON_GetStringValue(json_member(object, name));
+}

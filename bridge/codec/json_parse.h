@@ -23,4 +23,7 @@ cJSON *json_parse(const char *text, size_t length) MUST_CHECK;
 /* The member that counts: the last one of that name. NULL when there is none, or no object. */
 cJSON *json_member(const cJSON *object, const char *name);
 
+/* Its text; NULL when it is no string or is not there. Lives as long as the tree. */
+const char *json_member_text(const cJSON *object, const char *name);
+
 #endif

@@ -149,26 +149,28 @@ static bool put_earlier(struct unmapped *unmapped, size_t name, size_t text, siz
     return put(unmapped, at, text, length, error);
 }
 
+/* The value as an entry that is not in the list yet. */
+static bool make_entry(struct unmapped *unmapped, struct unmapped_place place, const char *name,
+                       const cJSON *value, struct unmapped_entry *entry, struct error *error)
+{
+    return append_name(&unmapped->texts, place, name, &entry->name, error) &&
+           append_value(&unmapped->texts, entry->name, value, &entry->text, &entry->length, error);
+}
+
 bool unmapped_add(struct unmapped *unmapped, struct unmapped_place place, const char *name,
                   const cJSON *value, struct error *error)
 {
-    size_t name_at;
-    size_t text_at;
-    size_t length;
-    return append_name(&unmapped->texts, place, name, &name_at, error) &&
-           append_value(&unmapped->texts, name_at, value, &text_at, &length, error) &&
-           put(unmapped, name_at, text_at, length, error);
+    struct unmapped_entry entry;
+    return make_entry(unmapped, place, name, value, &entry, error) &&
+           put(unmapped, entry.name, entry.text, entry.length, error);
 }
 
 bool unmapped_add_earlier(struct unmapped *unmapped, struct unmapped_place place, const char *name,
                           const cJSON *value, struct error *error)
 {
-    size_t name_at;
-    size_t text_at;
-    size_t length;
-    return append_name(&unmapped->texts, place, name, &name_at, error) &&
-           append_value(&unmapped->texts, name_at, value, &text_at, &length, error) &&
-           put_earlier(unmapped, name_at, text_at, length, error);
+    struct unmapped_entry entry;
+    return make_entry(unmapped, place, name, value, &entry, error) &&
+           put_earlier(unmapped, entry.name, entry.text, entry.length, error);
 }
 
 const char *unmapped_label(const struct unmapped *unmapped, size_t number,

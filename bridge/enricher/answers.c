@@ -41,7 +41,7 @@ static void forward(struct engine *engine, struct record *record, const char *in
 void record_found(struct engine *engine, struct record *record, uint64_t start, uint64_t end,
                   cJSON *copy, size_t bytes, int64_t now_ms)
 {
-    const char *integration = cJSON_GetStringValue(json_member(copy, "integration_id"));
+    const char *integration = json_member_text(copy, "integration_id");
     if (record->orphan ||
         (integration != NULL && strcmp(integration, record->integration_id) != 0)) {
         forward(engine, record, integration, now_ms);
@@ -102,25 +102,34 @@ static void log_failure(const struct record *record, enum api_outcome outcome, c
              LOG_NUMBER("attempts", record->attempts), LOG_NUMBER("suppressed", suppressed));
 }
 
-void record_missed(struct engine *engine, struct record *record, uint64_t start, uint64_t end,
-                   enum api_outcome outcome, const char *detail, long status, int64_t now_ms)
+bool record_tries_again(struct engine *engine, struct record *record, enum api_outcome outcome,
+                        int64_t now_ms)
 {
     const struct policy *policy = policy_for(outcome);
     if (record->outcome != (int)outcome)
         record->attempts = 0;
     record->outcome = (int)outcome;
     record->attempts++;
+    if (policy->attempts != 0 && record->attempts >= policy->attempts)
+        return false;
+    record_later(engine, record, now_ms, policy_delay(policy, record->attempts, &engine->random));
+    return true;
+}
+
+void record_missed(struct engine *engine, struct record *record, uint64_t start, uint64_t end,
+                   enum api_outcome outcome, const char *detail, long status, int64_t now_ms)
+{
+    bool again = record_tries_again(engine, record, outcome, now_ms);
     log_failure(record, outcome, detail, status, engine->selection->names[record->place]);
-    if (policy->attempts == 0 || record->attempts < policy->attempts) {
-        int64_t delay = policy_delay(policy, record->attempts, &engine->random);
-        record_later(engine, record, now_ms, delay);
-    } else if (outcome == API_GONE) {
+    if (again)
+        return;
+    if (outcome == API_GONE) {
         on_gone(engine, record, start, end, now_ms);
     } else {
         char text[160];
         (void)snprintf(text, sizeof text, "%s (status %ld)", detail, status);
         engine_dead_letter(engine, record->place, record->id, record->integration_id, &record->now,
-                           record->attempts, policy->code, text);
+                           record->attempts, policy_for(outcome)->code, text);
         record_end(engine, record, now_ms);
     }
 }

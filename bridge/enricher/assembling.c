@@ -19,14 +19,9 @@ struct ahead {
     char text[];
 };
 
-static char *ahead_key(int place, const char *id)
-{
-    return memory_format("%d:%s", place, id);
-}
-
 static void remember(struct engine *engine, int place, const char *id, const char *text)
 {
-    char *key = ahead_key(place, id);
+    char *key = pending_key(place, false, id);
     size_t length = strlen(text);
     struct ahead *ahead = memory_new(1, sizeof *ahead + length + 1);
     struct ahead *before = table_get(&engine->ahead, key, strlen(key));
@@ -40,7 +35,7 @@ static void remember(struct engine *engine, int place, const char *id, const cha
 
 void engine_assembled_committed(struct engine *engine, const struct item *item)
 {
-    char *key = ahead_key(item->place, item->record_id);
+    char *key = pending_key(item->place, false, item->record_id);
     struct ahead *ahead = table_get(&engine->ahead, key, strlen(key));
     if (ahead != NULL && --ahead->batches == 0) {
         (void)table_remove(&engine->ahead, key, strlen(key));
@@ -66,7 +61,7 @@ static struct assembly *load(struct engine *engine, int place, int number, const
                              const char *integration_id)
 {
     const char *model = engine->selection->names[place];
-    char *key = ahead_key(place, id);
+    char *key = pending_key(place, false, id);
     const struct ahead *ahead = table_get(&engine->ahead, key, strlen(key));
     const char *text = NULL;
     size_t length = 0;
@@ -125,21 +120,6 @@ static void wait_for_settling(struct engine *engine, struct assembly *assembly, 
     planner_add(engine->planner, record, now_ms);
 }
 
-/* Moves what the event tells beside its fields into the claim. */
-static void add_event(struct engine *engine, struct claim *claim,
-                      const struct consumer_event *event, const struct webhook *webhook,
-                      char *traceparent, int64_t now_ms)
-{
-    claim_add(claim, (struct event_ref){event->slot, event->message->offset}, now_ms);
-    claim->is_new = webhook->diff == NULL && webhook->payload != NULL;
-    if (webhook->diff != NULL)
-        changes_add(&claim->changes, &engine->names, webhook->diff);
-    if (traceparent != NULL) {
-        free(claim->traceparent);
-        claim->traceparent = memory_text(traceparent);
-    }
-}
-
 static int count_fields(const struct webhook *webhook)
 {
     return cJSON_GetArraySize(json_member(webhook->diff, "new")) +
@@ -148,33 +128,37 @@ static int count_fields(const struct webhook *webhook)
 
 void engine_take_assembled(struct engine *engine, const struct consumer_event *event,
                            const struct webhook *webhook, const char *integration_id,
-                           char *traceparent, int64_t now_ms)
+                           const char *traceparent, int64_t now_ms)
 {
     int place = event->slot / engine->topics->partitions;
     int number = event->slot % engine->topics->partitions;
     const char *id = webhook->record_id;
+    struct event_ref ref = {event->slot, event->message->offset};
     struct claim claim = {0};
+    offsets_take(engine->offsets, ref.slot, ref.offset, 1);
+    if (count_fields(webhook) > FIELDS_MAXIMUM) {
+        claim_add(&claim, ref, now_ms);
+        engine_dead_letter(engine, place, id, integration_id, &claim, 1, "too-many-fields",
+                           "no record of the API has so many fields");
+        return;
+    }
     struct record *record = pending_find(&engine->pending, place, id);
-    offsets_take(engine->offsets, event->slot, event->message->offset, 1);
-    if (record != NULL) { /* its conflict is being settled */
+    if (record != NULL) { /* its conflict is being settled, and stays one until then */
         record->dirty = true;
-        add_event(engine, &record->now, event, webhook, traceparent, now_ms);
+        claim_add(&record->now, ref, now_ms);
+        engine_tell(engine, &record->now, webhook, traceparent);
         enum assembly_verdict still = assembly_take(record->work, webhook->diff, webhook->payload);
         (void)still;
         metrics_add(METRIC_EVENTS_COALESCED, 1);
         return;
     }
-    add_event(engine, &claim, event, webhook, traceparent, now_ms);
+    claim_add(&claim, ref, now_ms);
     if (integration_id == NULL) {
         engine_dead_letter(engine, place, id, NULL, &claim, 1, "no-integration",
                            "the event has no integration, and no endpoint reads its record");
         return;
     }
-    if (count_fields(webhook) > FIELDS_MAXIMUM) {
-        engine_dead_letter(engine, place, id, integration_id, &claim, 1, "too-many-fields",
-                           "no record of the API has so many fields");
-        return;
-    }
+    engine_tell(engine, &claim, webhook, traceparent);
     struct assembly *assembly = load(engine, place, number, id, integration_id);
     switch (assembly_take(assembly, webhook->diff, webhook->payload)) {
     case ASSEMBLY_CHANGED:

@@ -23,21 +23,26 @@ struct claim *engine_join(struct engine *engine, const struct consumer_event *ev
     return claim;
 }
 
-/* What earlier events of this child told of its parents, and now this one. */
-static cJSON *known_parents(struct engine *engine, const struct consumer_event *event,
-                            const struct webhook *webhook)
+cJSON *engine_learn_parents(struct engine *engine, int number, const struct webhook *webhook)
 {
-    int number = event->slot % engine->topics->partitions;
     const char *model = webhook->model->name;
     bool changed = false;
     cJSON *known = cache_parents(engine->cache, number, model, webhook->record_id);
     known = family_learn(webhook->model, webhook->diff, webhook->payload, known, &changed);
     if (changed)
         cache_put_parents(engine->cache, number, model, webhook->record_id, known);
-    cache_put_offset(engine->cache,
-                     engine->topics->events[event->slot / engine->topics->partitions], number,
-                     event->message->offset + 1);
     return known;
+}
+
+/* What earlier events of this child told of its parents, and now this one. */
+static cJSON *known_parents(struct engine *engine, const struct consumer_event *event,
+                            const struct webhook *webhook)
+{
+    int place = event->slot / engine->topics->partitions;
+    int number = event->slot % engine->topics->partitions;
+    cache_put_offset(engine->cache, engine->topics->events[place], number,
+                     event->message->offset + 1);
+    return engine_learn_parents(engine, number, webhook);
 }
 
 /* Leaves out the parents of models that this deployment does not work on. */

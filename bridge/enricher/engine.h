@@ -89,6 +89,11 @@ struct engine {
 
 /* intake.c */
 
+/* Tells a claim what the event adds to its offset: its kind, what it announces, its traceparent
+ * (may be NULL, is copied). */
+void engine_tell(struct engine *engine, struct claim *claim, const struct webhook *webhook,
+                 const char *traceparent);
+
 /* Takes one event in. Always ends in a waiting record or a dead letter. */
 void engine_take(struct engine *engine, const struct consumer_event *event, int64_t now_ms);
 
@@ -112,6 +117,11 @@ void engine_take_child(struct engine *engine, const struct consumer_event *event
                        const struct webhook *webhook, const char *integration_id, bool forwarded,
                        int64_t now_ms);
 
+/* Adds what an event of a child tells of its parents to what the cache knows of them. Returns all
+ * that is known now, which the caller deletes; NULL when nothing is. */
+cJSON *engine_learn_parents(struct engine *engine, int number,
+                            const struct webhook *webhook) MUST_CHECK;
+
 /* Joins the event to a record's entry, which is made when there is none. Returns the claim. */
 struct claim *engine_join(struct engine *engine, const struct consumer_event *event, int place,
                           const char *record_id, const char *integration_id, int64_t now_ms);
@@ -121,7 +131,7 @@ struct claim *engine_join(struct engine *engine, const struct consumer_event *ev
 /* The event is one of a model that only webhooks tell of. */
 void engine_take_assembled(struct engine *engine, const struct consumer_event *event,
                            const struct webhook *webhook, const char *integration_id,
-                           char *traceparent, int64_t now_ms);
+                           const char *traceparent, int64_t now_ms);
 
 /* A batch with this item was committed. */
 void engine_assembled_committed(struct engine *engine, const struct item *item);

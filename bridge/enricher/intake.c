@@ -45,23 +45,28 @@ static struct headers read_headers(const rd_kafka_message_t *message)
     return headers;
 }
 
+void engine_tell(struct engine *engine, struct claim *claim, const struct webhook *webhook,
+                 const char *traceparent)
+{
+    claim->is_new = strcmp(webhook->kind, "DATA_NEW") == 0;
+    if (webhook->diff != NULL)
+        changes_add(&claim->changes, &engine->names, webhook->diff);
+    if (traceparent != NULL) {
+        free(claim->traceparent);
+        claim->traceparent = memory_text(traceparent);
+    }
+}
+
 /* The record is to be fetched. */
 static void join(struct engine *engine, const struct consumer_event *event,
-                 const struct webhook *webhook, struct headers *headers, const char *integration_id,
-                 int64_t now_ms)
+                 const struct webhook *webhook, const struct headers *headers,
+                 const char *integration_id, int64_t now_ms)
 {
     int place = event->slot / engine->topics->partitions;
     struct claim *claim =
         engine_join(engine, event, place, webhook->record_id, integration_id, now_ms);
-    claim->is_new = strcmp(webhook->kind, "DATA_NEW") == 0;
     claim->forwarded |= headers->forwarded;
-    if (webhook->diff != NULL)
-        changes_add(&claim->changes, &engine->names, webhook->diff);
-    if (headers->traceparent != NULL) {
-        free(claim->traceparent);
-        claim->traceparent = headers->traceparent;
-        headers->traceparent = NULL;
-    }
+    engine_tell(engine, claim, webhook, headers->traceparent);
 }
 
 static const char *refusal(const struct engine *engine, const struct consumer_event *event,
@@ -86,7 +91,7 @@ static void refuse(struct engine *engine, const struct consumer_event *event,
 }
 
 static void take(struct engine *engine, const struct consumer_event *event,
-                 const struct webhook *webhook, struct headers *headers, int64_t now_ms)
+                 const struct webhook *webhook, const struct headers *headers, int64_t now_ms)
 {
     /* The header wins: it is the receiver's or a forwarder's last word on where the event belongs.
      */

@@ -29,11 +29,6 @@ static void remove_record(struct walk *walk, struct record *record)
     record->walk = NULL;
 }
 
-static const char *id_of(const cJSON *item, const char *name)
-{
-    return cJSON_GetStringValue(json_member(item, name));
-}
-
 /* An orphan has an entry of its own beside the record's. */
 static struct record *wanted_of(struct engine *engine, const struct walk *walk, const char *id)
 {
@@ -54,7 +49,7 @@ static int take_list_items(struct engine *engine, struct walk *walk, cJSON *item
     uint64_t end = recency_end(engine->recency);
     int count = cJSON_GetArraySize(items);
     for (cJSON *item = items->child, *next; item != NULL; item = next) {
-        const char *id = id_of(item, "id");
+        const char *id = json_member_text(item, "id");
         next = item->next;
         if (id == NULL) {
             metrics_add(METRIC_LIST_ITEMS_WITHOUT_ID, 1);
@@ -95,12 +90,12 @@ static void go_on_with_list(struct engine *engine, struct walk *walk, const stru
     } else if (more) {
         walk->offset += count;
         walk_enqueue(engine, walk);
-    } else if (!is_complete(walk, page) && ++walk->passes < PASSES_MAXIMUM) {
+    } else if (is_complete(walk, page)) {
+        list_failed(engine, walk, API_GONE, "the list does not have it", 200, now_ms);
+    } else if (++walk->passes < PASSES_MAXIMUM) {
         walk->kind = WALK_SCAN;
         walk->offset = 0;
         walk_enqueue(engine, walk);
-    } else if (is_complete(walk, page)) {
-        list_failed(engine, walk, API_GONE, "the list does not have it", 200, now_ms);
     } else {
         /* Not gone: one of the rows that were not met may be it. */
         list_failed(engine, walk, API_WRONG_RECORD, "the list has fewer records than it says", 200,

@@ -55,7 +55,7 @@ void output_free(struct output *output)
 static bool ask_registry(struct output *output, int place, const struct schema *schema,
                          uint32_t *id, struct error *error)
 {
-    char *subject = memory_format("%s-value", output->topics->snapshots[place]);
+    char *subject = registry_subject(output->topics->snapshots[place]);
     bool ok = registry_schema_id(output->registry, subject, schema, id, error);
     if (ok)
         log_info("schema_registered", LOG_TEXT("subject", subject), LOG_NUMBER("id", *id));

@@ -50,10 +50,15 @@ static void free_record(struct record *record)
     free(record);
 }
 
+char *pending_key(int place, bool orphan, const char *id)
+{
+    return memory_format("%d%c%s", place, orphan ? '?' : ':', id);
+}
+
 struct record *pending_record(struct pending *pending, int place, bool orphan, const char *id,
                               bool *created)
 {
-    char *key = memory_format("%d%c%s", place, orphan ? '?' : ':', id);
+    char *key = pending_key(place, orphan, id);
     size_t length = strlen(key);
     struct record *record = table_get(&pending->records, key, length);
     *created = record == NULL;
@@ -74,7 +79,7 @@ struct record *pending_record(struct pending *pending, int place, bool orphan, c
 
 struct record *pending_find(const struct pending *pending, int place, const char *id)
 {
-    char *key = memory_format("%d:%s", place, id);
+    char *key = pending_key(place, false, id);
     struct record *record = table_get(&pending->records, key, strlen(key));
     free(key);
     return record;

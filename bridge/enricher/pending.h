@@ -73,6 +73,9 @@ struct pending {
     struct table records;
 };
 
+/* The key of a record's entry, as a text that the caller frees. */
+char *pending_key(int place, bool orphan, const char *id) MUST_CHECK;
+
 /* The entry of this record, made when there is none; `*created` says which. */
 struct record *pending_record(struct pending *pending, int place, bool orphan, const char *id,
                               bool *created) MUST_CHECK;

@@ -42,6 +42,12 @@ void record_found(struct engine *engine, struct record *record, uint64_t start, 
 void record_missed(struct engine *engine, struct record *record, uint64_t start, uint64_t end,
                    enum api_outcome outcome, const char *detail, long status, int64_t now_ms);
 
+/* The request of this record failed: true when it will be tried again (the record waits), false
+ * when that was its last attempt by the policy. Failures of another kind are not counted together.
+ */
+bool record_tries_again(struct engine *engine, struct record *record, enum api_outcome outcome,
+                        int64_t now_ms) MUST_CHECK;
+
 /* Waits for its next request, not before `delay` ms have passed. */
 void record_later(struct engine *engine, struct record *record, int64_t now_ms, int64_t delay);
 

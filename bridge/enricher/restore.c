@@ -14,7 +14,7 @@
 
 struct restoring {
     struct engine *engine;
-    struct range *range;
+    struct range *range;       /* NULL until something has to be read */
     int number;                /* of the partition */
     const struct model *model; /* whose events are read */
     int64_t messages;
@@ -48,18 +48,10 @@ static void take_state(void *context, const rd_kafka_message_t *message)
 static void take_event(void *context, const rd_kafka_message_t *message)
 {
     struct restoring *restoring = context;
-    struct cache *cache = restoring->engine->cache;
     struct webhook webhook = webhook_parse(message->payload, message->len);
     count_message(restoring);
-    if (webhook.class == WEBHOOK_EVENT && webhook.model == restoring->model) {
-        bool changed = false;
-        const char *name = webhook.model->name;
-        cJSON *known = cache_parents(cache, restoring->number, name, webhook.record_id);
-        known = family_learn(webhook.model, webhook.diff, webhook.payload, known, &changed);
-        if (changed)
-            cache_put_parents(cache, restoring->number, name, webhook.record_id, known);
-        cJSON_Delete(known);
-    }
+    if (webhook.class == WEBHOOK_EVENT && webhook.model == restoring->model)
+        cJSON_Delete(engine_learn_parents(restoring->engine, restoring->number, &webhook));
     webhook_free(&webhook);
 }
 
@@ -73,6 +65,8 @@ static bool catch_up(struct restoring *restoring, const char *topic, int64_t to,
     int64_t next = from;
     if (from >= to)
         return true;
+    if (restoring->range == NULL && (restoring->range = range_open(&engine->kafka, error)) == NULL)
+        return false;
     if (!range_read(restoring->range, topic, restoring->number, from, to, take, restoring,
                     engine->stopping, &next, error))
         return false;
@@ -126,8 +120,6 @@ bool engine_restore(struct engine *engine, const struct consumer_slot *slots, si
     struct restoring restoring = {.engine = engine};
     int64_t began = clock_ms();
     bool ok = true;
-    restoring.range = range_open(&engine->kafka, error);
-    ok = restoring.range != NULL;
     for (size_t i = 0; ok && i < count; i++)
         ok = restore_patiently(&restoring, &slots[i], began + PATIENCE_MS, error);
     range_close(restoring.range);

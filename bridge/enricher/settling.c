@@ -12,7 +12,7 @@
 /* Conflicts of one integration share their questions: one walk at a time, and the next one not
  * before max_delay_ms have passed. */
 struct settling {
-    struct walk *walk; /* under way, or NULL */
+    bool walking; /* a walk is under way */
     int64_t not_before_ms;
     struct record *waiting; /* for the walk to end; linked by `next`, in no planner */
 };
@@ -28,17 +28,17 @@ static struct settling *settling_of(struct engine *engine, const char *integrati
     return settling;
 }
 
-bool settling_begin(struct engine *engine, struct record *record, struct walk *walk, int64_t now_ms)
+bool settling_begin(struct engine *engine, struct record *record, int64_t now_ms)
 {
     struct settling *settling = settling_of(engine, record->integration_id);
-    if (settling->walk != NULL) {
+    if (settling->walking) {
         record->next = settling->waiting;
         settling->waiting = record;
     } else if (now_ms < settling->not_before_ms) {
         record->due_ms = settling->not_before_ms;
         planner_add(engine->planner, record, now_ms);
     } else {
-        settling->walk = walk;
+        settling->walking = true;
         return true;
     }
     return false;
@@ -66,11 +66,6 @@ void settling_forget(struct engine *engine)
     table_free(&engine->settling);
 }
 
-static const char *id_of(const cJSON *item, const char *name)
-{
-    return cJSON_GetStringValue(json_member(item, name));
-}
-
 /* Events were taken since the question was asked: the answer may not know of them. */
 static void settle(struct engine *engine, struct record *record, int64_t now_ms)
 {
@@ -84,16 +79,8 @@ static void settle(struct engine *engine, struct record *record, int64_t now_ms)
 void diffs_failed(struct engine *engine, struct walk *walk, enum api_outcome outcome,
                   int64_t now_ms)
 {
-    const struct policy *policy = policy_for(outcome);
     for (struct record *record = walk_pop(walk); record != NULL; record = walk_pop(walk)) {
-        if (record->outcome != (int)outcome) /* outages do not count towards a verdict */
-            record->attempts = 0;
-        record->outcome = (int)outcome;
-        record->attempts++;
-        if (policy->attempts == 0 || record->attempts < policy->attempts)
-            record_later(engine, record, now_ms,
-                         policy_delay(policy, record->attempts, &engine->random));
-        else
+        if (!record_tries_again(engine, record, outcome, now_ms))
             settle(engine, record, now_ms);
     }
     walk_end(engine, walk, now_ms);
@@ -106,9 +93,9 @@ static int64_t hear_diffs(struct engine *engine, const struct walk *walk, const 
     const cJSON *item;
     cJSON_ArrayForEach(item, items)
     {
-        const char *created = id_of(item, "created_at");
-        const char *name = id_of(item, "model");
-        const char *id = id_of(item, "model_record_id");
+        const char *created = json_member_text(item, "created_at");
+        const char *name = json_member_text(item, "model");
+        const char *id = json_member_text(item, "model_record_id");
         int64_t at = 0;
         if (created != NULL && timestamp_parse(created, &at) && at < oldest)
             oldest = at;

@@ -79,11 +79,9 @@ static bool shares_diffs(const struct record *record, const struct record *like)
 void walk_begin(struct engine *engine, struct record *record, int64_t now_ms)
 {
     bool diffs = record->work != NULL;
-    struct walk *walk = memory_new(1, sizeof *walk);
-    if (diffs && !settling_begin(engine, record, walk, now_ms)) {
-        free_walk(walk);
+    if (diffs && !settling_begin(engine, record, now_ms))
         return;
-    }
+    struct walk *walk = memory_new(1, sizeof *walk);
     *walk = (struct walk){.kind = diffs ? WALK_DIFFS : WALK_NEWEST,
                           .place = record->place,
                           .integration_id = memory_text(record->integration_id),

@@ -64,9 +64,8 @@ void diffs_failed(struct engine *engine, struct walk *walk, enum api_outcome out
 
 /* settling.c: conflicts of one integration share their questions */
 
-/* May a walk for this conflict begin now? If not, the record waits for its turn. */
-bool settling_begin(struct engine *engine, struct record *record, struct walk *walk,
-                    int64_t now_ms) MUST_CHECK;
+/* May a walk for this conflict begin now? It must then. If not, the record waits for its turn. */
+bool settling_begin(struct engine *engine, struct record *record, int64_t now_ms) MUST_CHECK;
 
 /* The walk has ended: those that waited for it have their turn. */
 void settling_end(struct engine *engine, const struct walk *walk, int64_t now_ms);

@@ -34,7 +34,6 @@ static void on_delivery(rd_kafka_t *handle, const rd_kafka_message_t *message, v
 /* The first message to a topic would wait for its metadata: ask for it beforehand. */
 static bool warm_up(const struct producer *producer, rd_kafka_t *handle, struct error *error)
 {
-    const struct rd_kafka_metadata *metadata = NULL;
     for (size_t i = 0; i < producer->topic_count; i++) {
         rd_kafka_topic_t *topic = rd_kafka_topic_new(handle, producer->topics[i], NULL);
         if (topic == NULL)
@@ -42,11 +41,7 @@ static bool warm_up(const struct producer *producer, rd_kafka_t *handle, struct 
                              rd_kafka_err2str(rd_kafka_last_error()));
         rd_kafka_topic_destroy(topic); /* librdkafka keeps its own reference */
     }
-    rd_kafka_resp_err_t code = rd_kafka_metadata(handle, 0, NULL, &metadata, WARM_UP_MS);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return error_set(error, VERDICT_RETRY, "Kafka does not answer: %s", rd_kafka_err2str(code));
-    rd_kafka_metadata_destroy(metadata);
-    return true;
+    return kafka_ping(handle, WARM_UP_MS, error);
 }
 
 static rd_kafka_t *open_handle(struct producer *producer, struct error *error)

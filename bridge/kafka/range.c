@@ -29,15 +29,11 @@ static rd_kafka_t *open_reader(const struct kafka_context *kafka, const char *is
                                struct error *error)
 {
     char none[128];
-    rd_kafka_conf_t *settings = kafka_settings(kafka, KAFKA_CONSUMER, error);
+    rd_kafka_conf_t *settings = kafka_settings(kafka, KAFKA_READER, error);
     if (settings == NULL)
         return NULL;
-    /* It never joins the group; the instance id would only be mistaken for a member. */
-    (void)rd_kafka_conf_set(settings, "group.instance.id", "", none, sizeof none);
     (void)rd_kafka_conf_set(settings, "isolation.level", isolation, none, sizeof none);
-    (void)rd_kafka_conf_set(settings, "auto.offset.reset", "error", none, sizeof none);
     (void)rd_kafka_conf_set(settings, "enable.partition.eof", "true", none, sizeof none);
-    (void)rd_kafka_conf_set(settings, "fetch.wait.max.ms", "10", none, sizeof none);
     return kafka_open(RD_KAFKA_CONSUMER, settings, error);
 }
 

@@ -49,13 +49,9 @@ static bool open_handle(struct reread *reread, struct error *error)
     char none[128];
     if (reread->handle != NULL)
         return true;
-    rd_kafka_conf_t *settings = kafka_settings(&reread->kafka, KAFKA_CONSUMER, error);
+    rd_kafka_conf_t *settings = kafka_settings(&reread->kafka, KAFKA_READER, error);
     if (settings == NULL)
         return false;
-    /* It never joins the group; the instance id would only be mistaken for a member. */
-    (void)rd_kafka_conf_set(settings, "group.instance.id", "", none, sizeof none);
-    (void)rd_kafka_conf_set(settings, "auto.offset.reset", "error", none, sizeof none);
-    (void)rd_kafka_conf_set(settings, "fetch.wait.max.ms", "10", none, sizeof none);
     (void)rd_kafka_conf_set(settings, "fetch.message.max.bytes", "65536", none, sizeof none);
     reread->handle = kafka_open(RD_KAFKA_CONSUMER, settings, error);
     return reread->handle != NULL;

@@ -48,6 +48,13 @@ static const struct setting for_consumer[] = {
     {"fetch.message.max.bytes", "524288"},
 };
 
+/* Beside those of a consumer, and above what is configured: an offset that is not there must be
+ * told, and small answers must come at once. */
+static const struct setting for_reader[] = {
+    {"auto.offset.reset", "error"},
+    {"fetch.wait.max.ms", "10"},
+};
+
 static void on_log(const rd_kafka_t *handle, int level, const char *facility, const char *text)
 {
     enum { WARNING = 4, NOTICE = 5 }; /* syslog's levels (RFC 5424), which librdkafka uses */
@@ -96,11 +103,17 @@ static bool set_defaults(rd_kafka_conf_t *settings, enum kafka_role role, struct
     case KAFKA_TRANSACTIONAL:
         return set_all(settings, for_transactional, ARRAY_LENGTH(for_transactional), error);
     case KAFKA_CONSUMER:
+    case KAFKA_READER:
         return set_all(settings, for_consumer, ARRAY_LENGTH(for_consumer), error);
     case KAFKA_ADMIN:
         break;
     }
     return true;
+}
+
+static bool consumes(enum kafka_role role)
+{
+    return role == KAFKA_CONSUMER || role == KAFKA_READER;
 }
 
 /* Sizes follow topics.max_message, so that what one side may write the other may read. */
@@ -112,7 +125,7 @@ static bool set_sizes(rd_kafka_conf_t *settings, const struct config *config, en
     (void)snprintf(value, sizeof value, "%" PRId64, message);
     if (!set(settings, "message.max.bytes", value, "topics.max_message", error))
         return false;
-    if (role != KAFKA_CONSUMER)
+    if (!consumes(role))
         return true;
     if (!set(settings, "fetch.max.bytes", value, "topics.max_message", error))
         return false;
@@ -130,7 +143,7 @@ static bool set_configured(rd_kafka_conf_t *settings, const struct config *confi
         const struct config_property *property = &config->kafka.properties[i];
         if (property->side == PROPERTY_PRODUCER && !produces)
             continue;
-        if (property->side == PROPERTY_CONSUMER && role != KAFKA_CONSUMER)
+        if (property->side == PROPERTY_CONSUMER && !consumes(role))
             continue;
         if (!set(settings, property->name, property->value, property->origin, error))
             return false;
@@ -142,10 +155,14 @@ static bool set_identity(rd_kafka_conf_t *settings, const struct config *config,
                          enum kafka_role role, struct error *error)
 {
     char value[512];
+    if (consumes(role) &&
+        !set(settings, "group.id", config->enricher.group, "enricher.group", error))
+        return false;
     if (role == KAFKA_CONSUMER)
-        return set(settings, "group.id", config->enricher.group, "enricher.group", error) &&
-               set(settings, "group.instance.id", config->bridge.instance, "bridge.instance",
+        return set(settings, "group.instance.id", config->bridge.instance, "bridge.instance",
                    error);
+    if (role == KAFKA_READER)
+        return set_all(settings, for_reader, ARRAY_LENGTH(for_reader), error);
     if (role != KAFKA_TRANSACTIONAL)
         return true;
     (void)snprintf(value, sizeof value, "%s-%s", config->enricher.group, config->bridge.instance);

@@ -77,7 +77,7 @@ static struct api_answer read_results(cJSON *root, const char *id)
     if (!cJSON_IsObject(results))
         return (struct api_answer){.outcome = API_WRONG_RECORD,
                                    .detail = "results is not one object"};
-    const char *found = cJSON_GetStringValue(json_member(results, "id"));
+    const char *found = json_member_text(results, "id");
     if (found == NULL || strcmp(found, id) != 0)
         return (struct api_answer){.outcome = API_WRONG_RECORD,
                                    .detail = "the record has another id than the one asked for"};

@@ -10,6 +10,16 @@ from harness.snapshots import latest
 from harness.wait import wait_until
 
 MODELS = ["contracts", "crm_prospects", "locations", "resident_allocations", "transactions"]
+# One webhook in five comes late, one in ten twice.
+FLAGS = {
+    "records": 1000,
+    "integrations": 5,
+    "models": MODELS,
+    "limit_per_minute": 0,
+    "shape": "mixed",
+    "late": "20:3000",
+    "replay": "10:2000",
+}
 TYPED = {"id", "integration_id", "property_id", "x_id"}
 CLOCKS = {"created_at", "updated_at", "last_seen"}
 
@@ -54,16 +64,7 @@ def assert_equals_truth(propexo, snapshots, registry):
 
 @pytest.mark.parametrize("times", ["all", "none", "mixed"])
 def test_late_and_repeated_webhooks_end_in_the_truth(simulator, bridge, kafka, registry, snapshots, prefix, times):
-    propexo = simulator(
-        records=1000,
-        integrations=5,
-        models=MODELS,
-        limit_per_minute=0,
-        shape="mixed",
-        diff_updated_at=times,
-        late="20:3000",
-        replay="10:2000",
-    )
+    propexo = simulator(**FLAGS, diff_updated_at=times)
     running = bridge("run", {"bridge.models": MODELS}, simulator=propexo, registry=registry)
     running.wait_event("assigned", 20)
     propexo.begin(running.receiver_url(), rate=1500, changes=20_000)
@@ -82,16 +83,7 @@ def test_late_and_repeated_webhooks_end_in_the_truth(simulator, bridge, kafka, r
 
 
 def test_kills_and_a_deleted_cache(simulator, bridge, kafka, registry, snapshots, prefix, tmp_path):
-    propexo = simulator(
-        records=1000,
-        integrations=5,
-        models=MODELS,
-        limit_per_minute=0,
-        shape="mixed",
-        diff_updated_at="mixed",
-        late="20:3000",
-        replay="10:2000",
-    )
+    propexo = simulator(**FLAGS, diff_updated_at="mixed")
     cache = tmp_path / "cache"
     cache.mkdir()
     receiver = bridge("receive", {"bridge.models": MODELS}, simulator=propexo)
