@@ -95,6 +95,14 @@ bool buffer_append_quoted(struct buffer *buffer, const char *text)
     return buffer_append(buffer, "\"", 1) && fits;
 }
 
+void buffer_cut(struct buffer *buffer, size_t length)
+{
+    if (length >= buffer->length)
+        return;
+    buffer->length = length;
+    buffer->data[length] = '\0';
+}
+
 char *buffer_take(struct buffer *buffer)
 {
     char *data = buffer->data == NULL ? memory_new(1, 1) : buffer->data;

@@ -37,6 +37,9 @@ bool buffer_append_format(struct buffer *buffer, const char *format, ...) PRINTF
  * part of it did not fit. */
 bool buffer_append_quoted(struct buffer *buffer, const char *text);
 
+/* Keeps the first `length` bytes, or all when there are fewer; `overflowed` stays. */
+void buffer_cut(struct buffer *buffer, size_t length);
+
 /* Hands the bytes to the caller, who frees them; the buffer is then empty. Never NULL. */
 char *buffer_take(struct buffer *buffer) MUST_CHECK;
 

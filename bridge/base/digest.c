@@ -1,13 +1,58 @@
 #include "bridge/base/digest.h"
 
-#include <openssl/sha.h>
+#include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "bridge/base/memory.h"
+
+struct digest {
+    EVP_MD_CTX *context;
+};
+
+/* SHA-256 is always there, and its calls fail for lack of memory alone. */
+static void check(int done)
+{
+    if (done != 1)
+        abort();
+}
+
+struct digest *digest_new(void)
+{
+    struct digest *digest = memory_new(1, sizeof *digest);
+    digest->context = EVP_MD_CTX_new();
+    check(digest->context != NULL && EVP_DigestInit_ex(digest->context, EVP_sha256(), NULL) == 1);
+    return digest;
+}
+
+void digest_add(struct digest *digest, const void *bytes, size_t length)
+{
+    check(EVP_DigestUpdate(digest->context, bytes, length));
+}
+
+const char *digest_end(struct digest *digest, char text[DIGEST_TEXT_SIZE])
+{
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    check(EVP_DigestFinal_ex(digest->context, bytes, &length));
+    for (size_t i = 0; i < length; i++)
+        (void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    return text;
+}
+
+void digest_free(struct digest *digest)
+{
+    if (digest == NULL)
+        return;
+    EVP_MD_CTX_free(digest->context);
+    free(digest);
+}
 
 const char *digest_sha256(const void *bytes, size_t length, char text[DIGEST_TEXT_SIZE])
 {
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    (void)SHA256(bytes, length, digest);
-    for (size_t i = 0; i < sizeof digest; i++)
-        (void)snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    struct digest *digest = digest_new();
+    digest_add(digest, bytes, length);
+    (void)digest_end(digest, text);
+    digest_free(digest);
     return text;
 }

@@ -114,6 +114,17 @@ void envelope_forward(struct envelope *envelope, const struct item *item, const 
     message_header(message, "forwarded", "true");
 }
 
+static void add_large_answer(struct envelope *envelope, const struct large_answer *large)
+{
+    struct message *message = &envelope->message;
+    message_header_bytes(message, "answer_head", large->head, large->head_length);
+    if (large->length == 0)
+        return;
+    (void)snprintf(envelope->number[4], sizeof envelope->number[4], "%zu", large->length);
+    message_header(message, "answer_length", envelope->number[4]);
+    message_header(message, "answer_sha256", large->sha256);
+}
+
 void envelope_dead_letter(struct envelope *envelope, const struct item *item, const char *topic,
                           const rd_kafka_message_t *original, const char *source_topic,
                           int source_partition, int64_t source_offset)
@@ -142,6 +153,8 @@ void envelope_dead_letter(struct envelope *envelope, const struct item *item, co
     message_header(message, "integration_id", item->integration_id);
     message_header(message, "record_id", item->record_id);
     message_header(message, "original", original == NULL ? "gone" : item->bare ? "cut" : NULL);
+    if (item->claim.large != NULL)
+        add_large_answer(envelope, item->claim.large);
     if (original == NULL || !item->bare)
         return;
     (void)snprintf(envelope->number[3], sizeof envelope->number[3], "%zu", original->len);

@@ -21,7 +21,7 @@ struct envelope {
     struct message message;
     char id[33];
     char fetched_at[32];
-    char number[4][24];
+    char number[5][24];
     char sha256[DIGEST_TEXT_SIZE];
     char *source;
     char *subject;
@@ -44,8 +44,8 @@ void envelope_forward(struct envelope *envelope, const struct item *item, const 
                       const rd_kafka_message_t *original);
 
 /* A dead letter for one event, with its bytes as they came; `original` is NULL when the topic no
- * longer holds it. With item->bare the first KiB goes, with the length and the sha256 of the whole
- * in headers. */
+ * longer holds it. Of an answer that was too large the head, the length and the sha256 go along.
+ * With item->bare the first KiB goes, with the length and the sha256 of the whole in headers. */
 void envelope_dead_letter(struct envelope *envelope, const struct item *item, const char *topic,
                           const rd_kafka_message_t *original, const char *source_topic,
                           int source_partition, int64_t source_offset);

@@ -18,6 +18,18 @@ void claim_add(struct claim *claim, struct event_ref ref, int64_t now_ms)
     claim->refs[claim->count++] = ref;
 }
 
+void claim_keep_large(struct claim *claim, const char *head, size_t head_length, size_t length,
+                      const char *sha256)
+{
+    free(claim->large);
+    claim->large = memory_new(1, sizeof *claim->large + head_length);
+    claim->large->length = length;
+    claim->large->head_length = head_length;
+    memcpy(claim->large->head, head, head_length);
+    if (sha256 != NULL)
+        (void)snprintf(claim->large->sha256, sizeof claim->large->sha256, "%s", sha256);
+}
+
 struct claim claim_split(struct claim *claim, size_t count)
 {
     struct claim part = {.refs = memory_new(count, sizeof *part.refs),
@@ -36,6 +48,7 @@ void claim_free(struct claim *claim)
 {
     free(claim->refs);
     free(claim->traceparent);
+    free(claim->large);
     changes_free(&claim->changes);
     *claim = (struct claim){0};
 }

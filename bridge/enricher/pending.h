@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "bridge/base/attributes.h"
+#include "bridge/base/digest.h"
 #include "bridge/base/table.h"
 #include "bridge/enricher/assembly.h"
 #include "bridge/enricher/changes.h"
@@ -28,16 +29,25 @@ struct event_ref {
     int64_t offset;
 };
 
+/* An answer that was too large to be read: what can be told of it. */
+struct large_answer {
+    size_t length; /* of all of it; 0 = it was not read to its end */
+    char sha256[DIGEST_TEXT_SIZE];
+    size_t head_length;
+    char head[]; /* its beginning */
+};
+
 /* Events that one answer will satisfy together. */
 struct claim {
     struct event_ref *refs;
     size_t count;
     size_t capacity;
     struct changes changes;
-    int64_t first_ms;  /* when the oldest of them was taken in */
-    bool is_new;       /* the newest of them is a DATA_NEW */
-    bool forwarded;    /* one of them was forwarded here already */
-    char *traceparent; /* of the newest that has one, or NULL */
+    int64_t first_ms;           /* when the oldest of them was taken in */
+    bool is_new;                /* the newest of them is a DATA_NEW */
+    bool forwarded;             /* one of them was forwarded here already */
+    char *traceparent;          /* of the newest that has one, or NULL */
+    struct large_answer *large; /* the last answer, when it was one; or NULL */
 };
 
 enum record_state {
@@ -83,6 +93,11 @@ struct record *pending_record(struct pending *pending, int place, bool orphan, c
 /* Adds an event to a claim. */
 void claim_add(struct claim *claim, struct event_ref ref, int64_t now_ms);
 void claim_free(struct claim *claim);
+
+/* Keeps what can be told of an answer that was too large; `sha256` is NULL when it was not read to
+ * its end. */
+void claim_keep_large(struct claim *claim, const char *head, size_t head_length, size_t length,
+                      const char *sha256);
 
 /* Takes the first `count` events out into a claim of their own; `count` < claim->count. */
 struct claim claim_split(struct claim *claim, size_t count) MUST_CHECK;

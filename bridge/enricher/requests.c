@@ -125,6 +125,8 @@ static enum api_outcome on_record_answer(struct engine *engine, void *target, ui
     struct record *record = target;
     uint64_t end = recency_end(engine->recency);
     struct api_answer answer = api_read_record(http, record->id);
+    if (answer.outcome == API_TOO_LARGE)
+        claim_keep_large(&record->now, http->body, http->length, http->whole_length, http->sha256);
     if (answer.outcome == API_RECORD)
         record_found(engine, record, start, end, answer.record, http->length * 4, now_ms);
     else

@@ -9,6 +9,7 @@
 
 #include "bridge/base/buffer.h"
 #include "bridge/base/clock.h"
+#include "bridge/base/digest.h"
 #include "bridge/base/memory.h"
 #include "bridge/http/answer.h"
 #include "bridge/http/easy.h"
@@ -21,6 +22,9 @@ struct transfer {
     struct http_client *client;
     CURL *easy;
     struct buffer body;
+    struct digest *digest; /* of a body that is too large; NULL otherwise */
+    size_t taken;          /* bytes of it so far */
+    char sha256[DIGEST_TEXT_SIZE];
     struct http_answer answer;
     struct curl_slist *headers; /* of a POST; NULL otherwise */
     char *post;                 /* owned */
@@ -63,10 +67,27 @@ static void start_libcurl(void)
     global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+/* What is larger than allowed is not kept, but told of: its head, its length and its digest. */
+static bool pass_over(struct transfer *transfer, const char *bytes, size_t length)
+{
+    if (transfer->digest == NULL) {
+        transfer->digest = digest_new();
+        transfer->taken = transfer->body.length;
+        digest_add(transfer->digest, buffer_text(&transfer->body), transfer->body.length);
+        buffer_cut(&transfer->body, HTTP_HEAD_SIZE);
+    }
+    transfer->taken += length;
+    digest_add(transfer->digest, bytes, length);
+    return transfer->taken <= HTTP_PASSED_OVER * transfer->body.maximum;
+}
+
 static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 {
     struct transfer *transfer = context;
-    return buffer_append(&transfer->body, bytes, size * count) ? size * count : 0;
+    size_t length = size * count;
+    if (transfer->digest == NULL && buffer_append(&transfer->body, bytes, length))
+        return length;
+    return pass_over(transfer, bytes, length) ? length : 0;
 }
 
 static size_t take_header(char *line, size_t size, size_t count, void *context)
@@ -155,6 +176,7 @@ static void transfer_free(struct transfer *transfer)
     curl_easy_cleanup(transfer->easy);
     curl_slist_free_all(transfer->headers);
     free(transfer->post);
+    digest_free(transfer->digest);
     buffer_free(&transfer->body);
 }
 
@@ -216,6 +238,8 @@ static enum http_outcome outcome_of_redirect(const struct transfer *transfer)
 
 static enum http_outcome outcome_of(const struct transfer *transfer, CURLcode result)
 {
+    if (transfer->body.overflowed)
+        return HTTP_TOO_LARGE;
     switch (result) {
     case CURLE_OK:
         return transfer->head_ended ? HTTP_ANSWERED : HTTP_BROKEN;
@@ -240,7 +264,7 @@ static enum http_outcome outcome_of(const struct transfer *transfer, CURLcode re
     case CURLE_UNSUPPORTED_PROTOCOL: /* a redirect elsewhere, or an answer that is not HTTP/1 */
         return outcome_of_redirect(transfer);
     default:
-        return transfer->body.overflowed ? HTTP_TOO_LARGE : HTTP_BROKEN;
+        return HTTP_BROKEN;
     }
 }
 
@@ -254,6 +278,8 @@ static void release(struct transfer *transfer)
         curl_slist_free_all(transfer->headers);
         transfer->headers = NULL;
     }
+    digest_free(transfer->digest);
+    transfer->digest = NULL;
     if (transfer->body.capacity > KEEP_BODY_CAPACITY)
         buffer_free(&transfer->body);
     transfer->next_idle = client->idle;
@@ -266,8 +292,14 @@ static void finish(struct transfer *transfer, CURLcode result)
     struct http_answer *answer = &transfer->answer;
     answer->outcome = outcome_of(transfer, result);
     answer->status = 0;
+    answer->sha256 = NULL;
+    answer->whole_length = 0;
     if (answer->outcome == HTTP_ANSWERED)
         (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &answer->status);
+    if (answer->outcome == HTTP_TOO_LARGE && result == CURLE_OK) {
+        answer->sha256 = digest_end(transfer->digest, transfer->sha256);
+        answer->whole_length = transfer->taken;
+    }
     answer->body = buffer_text(&transfer->body);
     answer->length = transfer->body.length;
     answer->problem = "";

@@ -30,6 +30,9 @@ struct http_options {
     const char *ca_file; /* NULL = the system's certificates */
 };
 
+#define HTTP_HEAD_SIZE   ((size_t)1024)
+#define HTTP_PASSED_OVER 4
+
 enum http_outcome {
     HTTP_ANSWERED, /* a whole answer came, of whatever status */
     HTTP_NO_HOST,  /* the name could not be resolved */
@@ -46,6 +49,12 @@ struct http_answer {
     long status;      /* 0 unless HTTP_ANSWERED */
     const char *body; /* terminated; lives until the callback returns; never NULL */
     size_t length;
+    /* HTTP_TOO_LARGE: `body` is its first HTTP_HEAD_SIZE bytes, and this is what all of it is; when
+     * it could not be read to its end (it went on for HTTP_PASSED_OVER times max_body, or broke), 0
+     * and NULL.
+     */
+    size_t whole_length;
+    const char *sha256;
     const char *problem;   /* what went wrong in words, "" when answered; no secret in it */
     int64_t limit;         /* x-ratelimit-limit, or -1 */
     int64_t remaining;     /* x-ratelimit-remaining, or -1 */

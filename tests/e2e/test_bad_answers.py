@@ -1,5 +1,6 @@
 """What becomes of a record whose answer is not what it should be: each row has an outcome, and the others go on."""
 
+import hashlib
 import json
 
 from harness.compare import UNMAPPED
@@ -9,6 +10,7 @@ from harness.simulator import SECRET
 MODEL = "residents"
 INTEGRATION = "intg-1"
 MIB = 1024 * 1024
+READ_AT_MOST = 16 * MIB  # twice topics.max_message
 SNAPSHOT, TOMBSTONE = "snapshot", "tombstone"
 BEHIND = "behind all others"
 
@@ -24,6 +26,22 @@ def answer(results):
 
 def large(mebibytes):
     return answer(record(notes="x" * (mebibytes * MIB)))
+
+
+def answered(name):
+    """The whole body that the API answers with for a row of the table; None for a 404."""
+    body = next(row[1] for row in TABLE if row[0] == name)
+    own = json.dumps(identifier(name)).encode()
+    return body and body.replace(b'"ID', own[:-1], 2)
+
+
+def told_of(body):
+    """What a dead letter tells of an answer that is too large to be read."""
+    return {
+        "answer_head": body[:1024],
+        "answer_length": str(len(body)).encode(),
+        "answer_sha256": hashlib.sha256(body).hexdigest().encode(),
+    }
 
 
 def deep(levels):
@@ -86,14 +104,15 @@ def assert_outcome(name, outcome, detail, snapshot, letter):
         assert letter.header("attempts") == str(detail), name
         # What is too large is the record: the event's bytes are whole.
         assert json.loads(letter.value) == webhook(name) and letter.header("original") is None, name
+        told = {name: value for name, value in letter.headers if name.startswith("answer_")}
+        assert told == (told_of(answered(name)) if len(answered(name) or b"") > READ_AT_MOST else {}), name
 
 
 def test_every_answer_has_its_outcome_and_the_partition_goes_on(bridge, kafka, prefix, registry, snapshots):
     with RecordApi() as api:
         for name, body, *_ in TABLE:
             if body is not None:
-                own = json.dumps(identifier(name)).encode()
-                api.put_answer(MODEL, identifier(name), body.replace(b'"ID', own[:-1], 2))
+                api.put_answer(MODEL, identifier(name), answered(name))
         api.put(MODEL, identifier(BEHIND), INTEGRATION, record(identifier(BEHIND)))
         config = {"bridge.models": [MODEL], "topics.partitions": 1, "enricher.max_delay_ms": 0}
         running = bridge("run", config | {"api.base_url": api.url, "api.token": TOKEN}, registry=registry)

@@ -213,6 +213,11 @@ static void test_outcomes(void **state)
                      seen->problem);
         assert_int_equal(seen->answer.status, ROWS[row].status);
         assert_int_equal(seen->problem[0] == '\0', ROWS[row].outcome == HTTP_ANSWERED);
+        bool whole = strcmp(ROWS[row].path, "/too-large") == 0; /* the bomb goes on too long */
+        assert_int_equal(seen->answer.sha256 != NULL, whole);
+        assert_int_equal(seen->answer.whole_length > MAX_BODY, whole);
+        if (ROWS[row].outcome == HTTP_TOO_LARGE)
+            assert_int_equal(seen->answer.length, HTTP_HEAD_SIZE);
         assert_null(strstr(seen->problem, "the-token"));
         if (ROWS[row].body != NULL)
             assert_string_equal(seen->body, ROWS[row].body);
