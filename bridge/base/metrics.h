@@ -32,8 +32,9 @@
       "Events that joined a record which waited already.")                                         \
     X(WAITING_RECORDS, gauge, "waiting_records", "",                                               \
       "Records with a change that is not yet committed.")                                          \
-    X(OLDEST_WAITING, gauge, "oldest_waiting_seconds", "",                                         \
-      "Age of the oldest change that is not yet committed.")                                       \
+    X(OLDEST_LIVE, gauge, "oldest_waiting_seconds", "lane=\"live\"",                               \
+      "Age of the oldest change that waits to be fetched, by lane.")                               \
+    X(OLDEST_LOW, gauge, "oldest_waiting_seconds", "lane=\"low\"", "")                             \
     X(PARTITIONS_OWNED, gauge, "partitions_owned", "", "Event partitions this instance works on.") \
     X(PARTITIONS_PAUSED, gauge, "partitions_paused", "",                                           \
       "Event partitions paused because their share of max_pending is full.")                       \
@@ -43,6 +44,23 @@
     X(API_REFUSED, counter, "api_requests_total", "outcome=\"refused\"", "")                       \
     X(API_BAD_ANSWER, counter, "api_requests_total", "outcome=\"bad_answer\"", "")                 \
     X(API_OUTAGE, counter, "api_requests_total", "outcome=\"outage\"", "")                         \
+    X(KIND_ID, counter, "api_requests_by_kind_total", "kind=\"id\"",                               \
+      "API requests by what was asked for.")                                                       \
+    X(KIND_PAGE, counter, "api_requests_by_kind_total", "kind=\"page\"", "")                       \
+    X(KIND_MODEL_PAGE, counter, "api_requests_by_kind_total", "kind=\"model_page\"", "")           \
+    X(KIND_SCAN, counter, "api_requests_by_kind_total", "kind=\"scan\"", "")                       \
+    X(KIND_PROBE, counter, "api_requests_by_kind_total", "kind=\"probe\"", "")                     \
+    X(KIND_LIST, counter, "api_requests_by_kind_total", "kind=\"list\"", "")                       \
+    X(KIND_DIFFS, counter, "api_requests_by_kind_total", "kind=\"diffs\"", "")                     \
+    X(PAGE_LIVE, counter, "page_rows_total", "use=\"live\"",                                       \
+      "Rows of pages by use: a live change, a low one that rode along, read too early, not "       \
+      "waited "                                                                                    \
+      "for.")                                                                                      \
+    X(PAGE_LOW, counter, "page_rows_total", "use=\"low\"", "")                                     \
+    X(PAGE_EARLY, counter, "page_rows_total", "use=\"early\"", "")                                 \
+    X(PAGE_UNASKED, counter, "page_rows_total", "use=\"unasked\"", "")                             \
+    X(BUDGET_LEFT, gauge, "api_budget_left", "",                                                   \
+      "Requests left this minute by the best of our knowledge, -1 = no limit known.")              \
     X(API_IN_FLIGHT, gauge, "api_requests_in_flight", "", "API requests under way.")               \
     X(API_BREAKER_OPEN, gauge, "api_breaker_open", "",                                             \
       "1 while requests are held back because the API keeps failing.")                             \

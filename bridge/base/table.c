@@ -32,10 +32,10 @@ uint32_t table_hash(const void *key, size_t length)
 
 void table_free(struct table *table)
 {
-    for (size_t i = 0; i < table->capacity; i++)
+    for (size_t i = 0; i < table->capacity && !table->borrows; i++)
         free(table->slots[i].key);
     free(table->slots);
-    *table = (struct table){0};
+    *table = (struct table){.borrows = table->borrows};
 }
 
 static size_t find(const struct table *table, const void *key, size_t length, uint32_t hash)
@@ -79,7 +79,8 @@ void *table_put(struct table *table, const void *key, size_t length, void *value
     struct table_slot *slot = &table->slots[find(table, key, length, hash)];
     void *old = slot->value;
     if (slot->key == NULL) {
-        *slot = (struct table_slot){memory_text_n(key, length), (uint32_t)length, hash, NULL};
+        char *kept = table->borrows ? (char *)(uintptr_t)key : memory_text_n(key, length);
+        *slot = (struct table_slot){kept, (uint32_t)length, hash, NULL};
         table->count++;
     }
     slot->value = value;
@@ -108,7 +109,8 @@ void *table_remove(struct table *table, const void *key, size_t length)
     if (table->slots[i].key == NULL)
         return NULL;
     void *old = table->slots[i].value;
-    free(table->slots[i].key);
+    if (!table->borrows)
+        free(table->slots[i].key);
     shift_back(table, i);
     table->count--;
     return old;

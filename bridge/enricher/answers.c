@@ -106,9 +106,9 @@ bool record_tries_again(struct engine *engine, struct record *record, enum api_o
                         int64_t now_ms)
 {
     const struct policy *policy = policy_for(outcome);
-    if (record->outcome != (int)outcome)
+    if (record->outcome != (uint8_t)outcome)
         record->attempts = 0;
-    record->outcome = (int)outcome;
+    record->outcome = (uint8_t)outcome;
     record->attempts++;
     if (policy->attempts != 0 && record->attempts >= policy->attempts)
         return false;

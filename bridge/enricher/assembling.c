@@ -113,7 +113,7 @@ static void wait_for_settling(struct engine *engine, struct assembly *assembly, 
 {
     bool created = false;
     struct record *record = pending_record(&engine->pending, place, false, id, &created);
-    record->integration_id = memory_text(integration_id);
+    record->integration_id = pending_integration(&engine->pending, integration_id);
     record->work = assembly;
     record->now = *claim;
     record->due_ms = now_ms + engine->config->enricher.max_delay_ms;

@@ -6,21 +6,31 @@
 #include "bridge/enricher/engine.h"
 #include "bridge/enricher/family.h"
 
-struct claim *engine_join(struct engine *engine, const struct consumer_event *event, int place,
-                          const char *record_id, const char *integration_id, int64_t now_ms)
+struct record *engine_join(struct engine *engine, const struct consumer_event *event, int place,
+                           const char *record_id, const char *integration_id, struct claim **claim,
+                           int64_t now_ms)
 {
     bool created = false;
     struct record *record =
         pending_record(&engine->pending, place, integration_id == NULL, record_id, &created);
-    struct claim *claim = record_claim(record);
-    claim_add(claim, (struct event_ref){event->slot, event->message->offset}, now_ms);
-    if (created) {
-        record->integration_id = memory_text(integration_id);
-        planner_add(engine->planner, record, now_ms);
-    } else {
+    record->joined = recency_now(engine->recency);
+    *claim = record_claim(record);
+    claim_add(*claim, (struct event_ref){event->slot, event->message->offset}, now_ms);
+    if (created)
+        record->integration_id = pending_integration(&engine->pending, integration_id);
+    else
         metrics_add(METRIC_EVENTS_COALESCED, 1);
-    }
-    return claim;
+    return record;
+}
+
+void engine_joined(struct engine *engine, struct record *record, int64_t now_ms)
+{
+    if (record->state != RECORD_WAITING)
+        return;
+    if (record->queue == QUEUE_NONE)
+        planner_add(engine->planner, record, now_ms);
+    else
+        planner_joined(engine->planner, record, now_ms);
 }
 
 cJSON *engine_learn_parents(struct engine *engine, int number, const struct webhook *webhook)
@@ -77,10 +87,13 @@ static void join_parents(struct engine *engine, const struct consumer_event *eve
     for (size_t i = 0; i < family->count; i++) {
         const struct model_parent *edge = family->kin[i].edge;
         int place = selection_place(engine->selection, model_at((size_t)edge->parent));
-        struct claim *claim =
-            engine_join(engine, event, place, family->kin[i].id, integration_id, now_ms);
+        struct claim *claim = NULL;
+        struct record *record =
+            engine_join(engine, event, place, family->kin[i].id, integration_id, &claim, now_ms);
         claim->forwarded |= forwarded;
+        claim->tells_more = true;
         changes_announce(&claim->changes, &engine->names, edge->field);
+        engine_joined(engine, record, now_ms);
     }
 }
 

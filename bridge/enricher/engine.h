@@ -27,6 +27,7 @@
 #include "bridge/enricher/breaker.h"
 #include "bridge/enricher/cache.h"
 #include "bridge/enricher/offsets.h"
+#include "bridge/enricher/pages.h"
 #include "bridge/enricher/pending.h"
 #include "bridge/enricher/planner.h"
 #include "bridge/enricher/publisher.h"
@@ -56,6 +57,7 @@ struct engine {
     struct pending pending;
     struct planner *planner;
     struct budget budget;
+    struct page_reader pages;
     struct breaker breaker;
     struct change_names names;
     struct random random;
@@ -122,9 +124,14 @@ void engine_take_child(struct engine *engine, const struct consumer_event *event
 cJSON *engine_learn_parents(struct engine *engine, int number,
                             const struct webhook *webhook) MUST_CHECK;
 
-/* Joins the event to a record's entry, which is made when there is none. Returns the claim. */
-struct claim *engine_join(struct engine *engine, const struct consumer_event *event, int place,
-                          const char *record_id, const char *integration_id, int64_t now_ms);
+/* Joins the event to a record's entry, which is made when there is none, and gives the claim, which
+ * is to be told what the event adds. Then the record is to be given to engine_joined. */
+struct record *engine_join(struct engine *engine, const struct consumer_event *event, int place,
+                           const char *record_id, const char *integration_id, struct claim **claim,
+                           int64_t now_ms) MUST_CHECK;
+
+/* The claim is told: the record waits in the planner, if no request for it is under way. */
+void engine_joined(struct engine *engine, struct record *record, int64_t now_ms);
 
 /* assembling.c */
 

@@ -57,6 +57,8 @@ static bool on_assigned(void *context, const struct consumer_slot *slots, size_t
         return false;
     for (size_t i = 0; i < count; i++)
         engine->owned[engine->owned_count++] = slots[i].slot;
+    budget_set_share(&engine->budget, (int)count,
+                     (int)engine->topics->model_count * engine->topics->partitions);
     bool whole = consumer_incomplete(engine->consumer) == 0;
     health_set(HEALTH_ASSIGNMENT, whole,
                "some partition numbers are owned in some topics only: bridge.models differ");
@@ -163,20 +165,23 @@ static void measure(struct enricher *enricher, int64_t now_ms)
     struct engine *engine = &enricher->engine;
     metrics_set(METRIC_WAITING_RECORDS,
                 (int64_t)(engine->pending.records.count + engine->uncommitted));
+    metrics_set(METRIC_BUDGET_LEFT, budget_left(&engine->budget, now_ms));
     metrics_set(METRIC_API_IN_FLIGHT, http_client_in_flight(engine->http));
     metrics_set(METRIC_PARTITIONS_OWNED, (int64_t)engine->owned_count);
     if (now_ms < enricher->measured_ms + 1000)
         return;
     enricher->measured_ms = now_ms;
-    int64_t oldest = now_ms;
+    int64_t oldest[] = {now_ms, now_ms}; /* live, low */
     size_t cursor = 0;
     const struct table_slot *slot;
     while ((slot = table_next(&engine->pending.records, &cursor)) != NULL) {
         const struct record *record = slot->value;
-        if (record->now.first_ms < oldest)
-            oldest = record->now.first_ms;
+        int64_t *lane = &oldest[record->queue == QUEUE_LOW];
+        if (record->now.first_ms < *lane)
+            *lane = record->now.first_ms;
     }
-    metrics_set(METRIC_OLDEST_WAITING, (now_ms - oldest) / 1000);
+    metrics_set(METRIC_OLDEST_LIVE, (now_ms - oldest[0]) / 1000);
+    metrics_set(METRIC_OLDEST_LOW, (now_ms - oldest[1]) / 1000);
 }
 
 static bool is_idle(struct engine *engine)
@@ -283,6 +288,20 @@ static void free_all(struct enricher *enricher)
     free(enricher);
 }
 
+static struct planner *new_planner(const struct engine *engine)
+{
+    const struct config *config = engine->config;
+    struct planner_rules rules = {config->enricher.max_delay_ms,
+                                  config->enricher.last_seen_max_delay_ms};
+    struct planner *planner = planner_new((int)engine->selection->count, &rules);
+    for (size_t place = 0; place < engine->selection->count; place++) {
+        const struct model *model = engine->selection->models[place];
+        if (model->list_path != NULL && model_kind(model) == MODEL_BY_ID)
+            planner_allow_pages(planner, (int)place, model->by_integration);
+    }
+    return planner;
+}
+
 struct enricher *enricher_new(const struct kafka_context *kafka, const struct topics *topics,
                               const struct selection *selection, int failure_fd,
                               struct error *error)
@@ -300,7 +319,8 @@ struct enricher *enricher_new(const struct kafka_context *kafka, const struct to
     engine->random = random_from_system();
     engine->offsets = offsets_new(slots);
     engine->recency = recency_new();
-    engine->planner = planner_new();
+    engine->pending = (struct pending)PENDING_EMPTY;
+    engine->planner = new_planner(engine);
     engine->budget = budget_new(kafka->config->api.requests_per_minute, clock_ms());
     engine->breaker = breaker_new((int)kafka->config->enricher.breaker_failures, &engine->random);
     engine->owned = memory_new((size_t)slots, sizeof *engine->owned);

@@ -4,6 +4,7 @@
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
+#include "bridge/codec/json_parse.h"
 #include "bridge/enricher/engine.h"
 #include "bridge/propexo/webhook.h"
 
@@ -45,10 +46,24 @@ static struct headers read_headers(const rd_kafka_message_t *message)
     return headers;
 }
 
+/* The record was seen again by a sync and nothing else changed. */
+static bool only_seen(const struct webhook *webhook)
+{
+    const cJSON *fields = json_member(webhook->diff, "new");
+    if (!cJSON_IsObject(fields) || fields->child == NULL)
+        return false;
+    for (const cJSON *field = fields->child; field != NULL; field = field->next) {
+        if (strcmp(field->string, "last_seen") != 0 && strcmp(field->string, "updated_at") != 0)
+            return false;
+    }
+    return true;
+}
+
 void engine_tell(struct engine *engine, struct claim *claim, const struct webhook *webhook,
                  const char *traceparent)
 {
     claim->is_new = strcmp(webhook->kind, "DATA_NEW") == 0;
+    claim->tells_more |= !only_seen(webhook);
     if (webhook->diff != NULL)
         changes_add(&claim->changes, &engine->names, webhook->diff);
     if (traceparent != NULL) {
@@ -63,10 +78,12 @@ static void join(struct engine *engine, const struct consumer_event *event,
                  const char *integration_id, int64_t now_ms)
 {
     int place = event->slot / engine->topics->partitions;
-    struct claim *claim =
-        engine_join(engine, event, place, webhook->record_id, integration_id, now_ms);
+    struct claim *claim = NULL;
+    struct record *record =
+        engine_join(engine, event, place, webhook->record_id, integration_id, &claim, now_ms);
     claim->forwarded |= headers->forwarded;
     engine_tell(engine, claim, webhook, headers->traceparent);
+    engine_joined(engine, record, now_ms);
 }
 
 static const char *refusal(const struct engine *engine, const struct consumer_event *event,

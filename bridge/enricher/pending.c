@@ -30,7 +30,7 @@ void claim_keep_large(struct claim *claim, const char *head, size_t head_length,
         (void)snprintf(claim->large->sha256, sizeof claim->large->sha256, "%s", sha256);
 }
 
-struct claim claim_split(struct claim *claim, size_t count)
+struct claim claim_split(struct claim *claim, uint32_t count)
 {
     struct claim part = {.refs = memory_new(count, sizeof *part.refs),
                          .count = count,
@@ -56,16 +56,28 @@ void claim_free(struct claim *claim)
 static void free_record(struct record *record)
 {
     claim_free(&record->now);
-    claim_free(&record->later);
+    if (record->later != NULL)
+        claim_free(record->later);
+    free(record->later);
     assembly_free(record->work);
-    free(record->integration_id);
-    free(record->key);
     free(record);
 }
 
 char *pending_key(int place, bool orphan, const char *id)
 {
     return memory_format("%d%c%s", place, orphan ? '?' : ':', id);
+}
+
+const char *pending_integration(struct pending *pending, const char *id)
+{
+    if (id == NULL)
+        return NULL;
+    char *known = table_get(&pending->integrations, id, strlen(id));
+    if (known == NULL) {
+        known = memory_text(id);
+        (void)table_put(&pending->integrations, known, strlen(known), known);
+    }
+    return known;
 }
 
 struct record *pending_record(struct pending *pending, int place, bool orphan, const char *id,
@@ -75,18 +87,16 @@ struct record *pending_record(struct pending *pending, int place, bool orphan, c
     size_t length = strlen(key);
     struct record *record = table_get(&pending->records, key, length);
     *created = record == NULL;
-    if (record != NULL) {
-        free(key);
-        return record;
+    if (record == NULL) {
+        record = memory_new(1, sizeof *record + length + 1);
+        record->place = place;
+        record->orphan = orphan;
+        record->key_length = (uint32_t)length;
+        memcpy(record->key, key, length + 1);
+        record->id = record->key + length - strlen(id);
+        (void)table_put(&pending->records, record->key, length, record);
     }
-    record = memory_new(1, sizeof *record);
-    *record = (struct record){.state = RECORD_WAITING,
-                              .place = place,
-                              .orphan = orphan,
-                              .key = key,
-                              .key_length = length,
-                              .id = key + length - strlen(id)};
-    (void)table_put(&pending->records, key, length, record);
+    free(key);
     return record;
 }
 
@@ -111,8 +121,11 @@ static void hear_news(struct record *record)
 
 struct claim *record_claim(struct record *record)
 {
-    if (record->state == RECORD_FETCHING)
-        return &record->later;
+    if (record->state == RECORD_FETCHING) {
+        if (record->later == NULL)
+            record->later = memory_new(1, sizeof *record->later);
+        return record->later;
+    }
     hear_news(record);
     return &record->now;
 }
@@ -123,23 +136,41 @@ static void join_changes(struct changes *into, const struct changes *from)
         changes_put(into, from->items[i]);
 }
 
+/* The events that came meanwhile, taken out of the record; none: a claim without any. */
+static struct claim take_later(struct record *record)
+{
+    struct claim later = {0};
+    if (record->later != NULL) {
+        later = *record->later;
+        free(record->later);
+        record->later = NULL;
+    }
+    return later;
+}
+
+static void join_later(struct record *record)
+{
+    struct claim later = take_later(record);
+    if (later.count == 0)
+        return;
+    hear_news(record);
+    for (uint32_t i = 0; i < later.count; i++)
+        claim_add(&record->now, later.refs[i], later.first_ms);
+    join_changes(&record->now.changes, &later.changes);
+    record->now.is_new = later.is_new;
+    record->now.forwarded |= later.forwarded;
+    record->now.tells_more |= later.tells_more;
+    if (later.traceparent != NULL) {
+        free(record->now.traceparent);
+        record->now.traceparent = later.traceparent;
+        later.traceparent = NULL;
+    }
+    claim_free(&later);
+}
+
 void record_wait(struct record *record, int64_t due_ms)
 {
-    struct claim *later = &record->later;
-    if (later->count > 0)
-        hear_news(record);
-    for (size_t i = 0; i < later->count; i++)
-        claim_add(&record->now, later->refs[i], later->first_ms);
-    join_changes(&record->now.changes, &later->changes);
-    if (later->count > 0)
-        record->now.is_new = later->is_new;
-    record->now.forwarded |= later->forwarded;
-    if (later->traceparent != NULL) {
-        free(record->now.traceparent);
-        record->now.traceparent = later->traceparent;
-        later->traceparent = NULL;
-    }
-    claim_free(later);
+    join_later(record);
     record->state = RECORD_WAITING;
     record->due_ms = due_ms;
 }
@@ -147,16 +178,18 @@ void record_wait(struct record *record, int64_t due_ms)
 bool pending_settle(struct pending *pending, struct record *record)
 {
     claim_free(&record->now);
-    if (record->later.count == 0) {
+    if (record->later == NULL) {
         (void)table_remove(&pending->records, record->key, record->key_length);
         free_record(record);
         return false;
     }
-    record->now = record->later;
-    record->later = (struct claim){0};
+    record->now = take_later(record);
     record->state = RECORD_WAITING;
     record->attempts = 0;
     record->reread = false;
+    record->alone = false;
+    record->urged = false;
+    record->passed = 0;
     record->news = 0;
     record->due_ms = 0;
     return true;
@@ -169,4 +202,8 @@ void pending_clear(struct pending *pending)
     while ((slot = table_next(&pending->records, &cursor)) != NULL)
         free_record(slot->value);
     table_free(&pending->records);
+    cursor = 0;
+    while ((slot = table_next(&pending->integrations, &cursor)) != NULL)
+        free(slot->value);
+    table_free(&pending->integrations);
 }

@@ -5,8 +5,10 @@
  * The dirty rule: events that arrive while a record waits join `now`; those that arrive while its
  * request is under way join `later`. An answer satisfies `now` only, because its request started
  * before the later events were taken in; `later` then becomes `now` and the record is fetched
- * again. So every event's offset is done only by an answer whose request started after the event
- * was taken in.
+ * again. A page of a list is asked for without saying whom it is for: a waiting record that it has
+ * is satisfied only when the page's request started after the record's last event was taken in,
+ * which the ticks of the stale rule tell (`joined`, recency.h). So every event's offset is done
+ * only by an answer whose request started after the event was taken in.
  *
  * An event without an integration has an entry of its own (an orphan): its record is fetched only
  * to learn the integration, and the event is forwarded under the right key. Pure; one thread.
@@ -29,6 +31,8 @@ struct event_ref {
     int64_t offset;
 };
 
+struct group; /* planner.h */
+
 /* An answer that was too large to be read: what can be told of it. */
 struct large_answer {
     size_t length; /* of all of it; 0 = it was not read to its end */
@@ -40,48 +44,73 @@ struct large_answer {
 /* Events that one answer will satisfy together. */
 struct claim {
     struct event_ref *refs;
-    size_t count;
-    size_t capacity;
+    uint32_t count;
+    uint32_t capacity;
     struct changes changes;
     int64_t first_ms;           /* when the oldest of them was taken in */
     bool is_new;                /* the newest of them is a DATA_NEW */
     bool forwarded;             /* one of them was forwarded here already */
+    bool tells_more;            /* one of them tells of more than `last_seen` */
     char *traceparent;          /* of the newest that has one, or NULL */
     struct large_answer *large; /* the last answer, when it was one; or NULL */
 };
 
 enum record_state {
-    RECORD_WAITING,  /* in the planner */
-    RECORD_FETCHING, /* its request is under way */
+    RECORD_WAITING,  /* in the planner, or for its turn to have a conflict settled */
+    RECORD_FETCHING, /* a request for it alone, or a walk, is under way */
 };
 
+/* Where the planner keeps a record. */
+enum record_queue {
+    QUEUE_NONE,   /* it does not */
+    QUEUE_LIVE,   /* for a page of its model's list, or its turn by id */
+    QUEUE_SINGLE, /* for a request of its own: pages did not have it, or are not for it */
+    QUEUE_LOW,    /* nothing but `last_seen` changed: it has time */
+    QUEUE_LATER,  /* not before due_ms */
+};
+
+/* Hundreds of thousands of these may wait: what most of them do not have is behind a pointer. */
 struct record {
-    enum record_state state;
-    int place; /* of the model in the selection */
+    int32_t place; /* of the model in the selection */
+    uint32_t key_length;
+    uint8_t state;   /* enum record_state */
+    uint8_t queue;   /* enum record_queue; the planner's */
+    uint8_t outcome; /* the enum api_outcome the failures counted in `attempts` had */
+    uint8_t news;    /* events that gave the record another reading */
+    uint8_t passed;  /* pages that had it, read before its last event came */
     bool orphan;
-    char *key; /* place, orphan and id in one text: the key of the table and of the stale rule */
-    size_t key_length;
-    const char *id;       /* inside `key` */
-    char *integration_id; /* NULL for an orphan */
+    bool alone;       /* pages of its list do not help: it is asked for by itself */
+    bool urged;       /* it goes before all others */
+    bool reread;      /* the consistency rule has asked for its second reading already */
+    bool dirty;       /* `work`: events were taken since the conflict's question was asked */
+    int32_t attempts; /* failures of the current kind in a row */
+    const char *id;   /* inside `key` */
+    const char *integration_id; /* of pending_integration; NULL for an orphan */
     struct claim now;
-    struct claim later;
-    int attempts;        /* failures of the current kind in a row */
-    int outcome;         /* the enum api_outcome these failures had */
-    bool reread;         /* the consistency rule has asked for its second reading already */
-    int news;            /* events that gave the record another reading */
-    int64_t due_ms;      /* not fetched before */
-    struct record *next; /* in the planner's list, or in its walk's */
-    const void *walk;    /* the walk over a list that looks for it, or NULL */
+    struct claim *later;     /* NULL while there is none */
+    int64_t due_ms;          /* not fetched before */
+    uint64_t joined;         /* tick of the stale rule when its last event was taken in */
+    struct record *next;     /* in the planner's queue, or in its walk's list */
+    struct record *previous; /* in the planner's queue */
+    struct group *group;     /* in the planner */
+    const void *walk;        /* the walk over a list that looks for it, or NULL */
 
     /* An assembled record with a conflict: its state, with all its events so far taken (they are in
      * `now`). Owned. NULL for records that are fetched. */
     struct assembly *work;
-    bool dirty; /* events were taken since the conflict's question was asked */
+    char key[]; /* place, orphan and id in one text: the key of the table and of the stale rule */
 };
 
 struct pending {
-    struct table records;
+    struct table records;      /* borrows the records' keys */
+    struct table integrations; /* the one copy of each id */
 };
+
+/* `struct pending p = PENDING_EMPTY;` */
+#define PENDING_EMPTY           \
+    {                           \
+        .records.borrows = true \
+    }
 
 /* The key of a record's entry, as a text that the caller frees. */
 char *pending_key(int place, bool orphan, const char *id) MUST_CHECK;
@@ -89,6 +118,9 @@ char *pending_key(int place, bool orphan, const char *id) MUST_CHECK;
 /* The entry of this record, made when there is none; `*created` says which. */
 struct record *pending_record(struct pending *pending, int place, bool orphan, const char *id,
                               bool *created) MUST_CHECK;
+
+/* The one copy of an integration's id, which lives until pending_clear; NULL for NULL. */
+const char *pending_integration(struct pending *pending, const char *id) MUST_CHECK;
 
 /* Adds an event to a claim. */
 void claim_add(struct claim *claim, struct event_ref ref, int64_t now_ms);
@@ -100,7 +132,7 @@ void claim_keep_large(struct claim *claim, const char *head, size_t head_length,
                       const char *sha256);
 
 /* Takes the first `count` events out into a claim of their own; `count` < claim->count. */
-struct claim claim_split(struct claim *claim, size_t count) MUST_CHECK;
+struct claim claim_split(struct claim *claim, uint32_t count) MUST_CHECK;
 
 /* A record that keeps changing is published all the same: so many readings anew, then none. */
 #define PENDING_NEWS 3

@@ -4,218 +4,522 @@
 #include <string.h>
 
 #include "bridge/base/memory.h"
-#include "bridge/base/table.h"
+#include "bridge/enricher/series.h"
+#include "bridge/enricher/timers.h"
+#include "bridge/enricher/worth.h"
 
-/* The due records of one integration; in the ring of turns while it has any. */
-struct queue {
-    struct record *first;
-    struct record *last;
-    struct queue *next_turn;
-};
+/* Idle budget serves so many idle groups at once, and one more a second. */
+#define EAGER_AT_ONCE  4
+#define EAGER_EVERY_MS 1000
+/* A group whose oldest has waited so many times max_delay_ms goes before more worthwhile ones. */
+#define PATIENCE 8
+/* An integration with so many records waiting puts off requests that bring less than so few, until
+ * their oldest has waited so many times max_delay_ms. */
+#define MANY    100
+#define THIN    64
+#define PUT_OFF 4
+/* Pages that had a record too early before it is asked for by itself. */
+#define PASSES 3
+/* Of so many requests one is for what has waited too long in the low lane. */
+#define LOW_TURN 8
+/* Groups of the low lane looked at for one plan. */
+#define LOW_LOOKED_AT 64
+/* The low lane is scanned when it has not grown for so long, and a page of the scan brings so many.
+ */
+#define LOW_QUIET_MS 5000
+#define LOW_WORTH    25
 
 struct planner {
-    struct table queues; /* integration id -> struct queue; "" for orphans */
-    struct queue *turn;  /* whose turn is next */
-    struct queue *last_turn;
-    struct record **heap; /* not due yet, the earliest first */
-    size_t heap_count;
-    size_t heap_capacity;
+    struct planner_rules rules;
+    struct waiting waiting;
+    struct integration *turn; /* those with ripe groups; whose turn is next */
+    struct integration *last_turn;
+    struct timers later;    /* records before their due_ms */
+    struct timers ripening; /* groups that are not ripe yet */
+    struct group *eager_first;
+    struct group *eager_last;
+    struct group *low_first;
+    struct group *low_last;
+    int eager_credit;
+    int64_t eager_since_ms; /* when the credit last grew */
+    unsigned plans;
+    bool unlimited; /* by the last word, as the next */
+    int64_t latency_ms;
 };
 
-struct planner *planner_new(void)
+struct planner *planner_new(int models, const struct planner_rules *rules)
 {
-    return memory_new(1, sizeof(struct planner));
+    struct planner *planner = memory_new(1, sizeof *planner);
+    planner->rules = *rules;
+    planner->eager_credit = EAGER_AT_ONCE;
+    waiting_init(&planner->waiting, models);
+    return planner;
+}
+
+void planner_allow_pages(struct planner *planner, int place, bool by_integration)
+{
+    planner->waiting.models[place].pages = true;
+    planner->waiting.models[place].by_integration = by_integration;
 }
 
 void planner_clear(struct planner *planner)
 {
-    size_t cursor = 0;
-    struct table_slot *slot;
-    while ((slot = table_next(&planner->queues, &cursor)) != NULL)
-        free(slot->value);
-    table_free(&planner->queues);
+    waiting_clear(&planner->waiting);
     planner->turn = planner->last_turn = NULL;
-    planner->heap_count = 0;
+    planner->eager_first = planner->eager_last = NULL;
+    planner->low_first = planner->low_last = NULL;
+    planner->later.count = planner->ripening.count = 0;
 }
 
 void planner_free(struct planner *planner)
 {
     if (planner == NULL)
         return;
-    planner_clear(planner);
-    free(planner->heap);
+    waiting_free(&planner->waiting);
+    timers_free(&planner->later);
+    timers_free(&planner->ripening);
     free(planner);
 }
 
-static void swap(struct planner *planner, size_t a, size_t b)
+static void take_turn_last(struct planner *planner, struct integration *integration)
 {
-    struct record *record = planner->heap[a];
-    planner->heap[a] = planner->heap[b];
-    planner->heap[b] = record;
-}
-
-static void heap_push(struct planner *planner, struct record *record)
-{
-    if (planner->heap_count == planner->heap_capacity) {
-        planner->heap_capacity = planner->heap_capacity == 0 ? 64 : planner->heap_capacity * 2;
-        planner->heap = memory_grow(planner->heap, planner->heap_capacity, sizeof *planner->heap);
-    }
-    size_t i = planner->heap_count++;
-    planner->heap[i] = record;
-    while (i > 0 && planner->heap[(i - 1) / 2]->due_ms > planner->heap[i]->due_ms) {
-        swap(planner, i, (i - 1) / 2);
-        i = (i - 1) / 2;
-    }
-}
-
-static struct record *heap_pop(struct planner *planner)
-{
-    struct record *first = planner->heap[0];
-    planner->heap[0] = planner->heap[--planner->heap_count];
-    for (size_t i = 0;;) {
-        size_t least = i;
-        for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < planner->heap_count; child++) {
-            if (planner->heap[child]->due_ms < planner->heap[least]->due_ms)
-                least = child;
-        }
-        if (least == i)
-            return first;
-        swap(planner, i, least);
-        i = least;
-    }
-}
-
-static struct queue *queue_of(struct planner *planner, const struct record *record)
-{
-    const char *integration = record->integration_id == NULL ? "" : record->integration_id;
-    size_t length = strlen(integration);
-    struct queue *queue = table_get(&planner->queues, integration, length);
-    if (queue == NULL) {
-        queue = memory_new(1, sizeof *queue);
-        (void)table_put(&planner->queues, integration, length, queue);
-    }
-    return queue;
-}
-
-static void take_turn_last(struct planner *planner, struct queue *queue)
-{
-    queue->next_turn = NULL;
+    integration->in_turns = true;
+    integration->next_turn = NULL;
     if (planner->turn == NULL)
-        planner->turn = queue;
+        planner->turn = integration;
     else
-        planner->last_turn->next_turn = queue;
-    planner->last_turn = queue;
+        planner->last_turn->next_turn = integration;
+    planner->last_turn = integration;
 }
 
-static void enqueue(struct planner *planner, struct record *record)
+static void ripen(struct planner *planner, struct group *group)
 {
-    struct queue *queue = queue_of(planner, record);
-    record->next = NULL;
-    if (queue->first == NULL) {
-        queue->first = record;
-        take_turn_last(planner, queue);
-    } else {
-        queue->last->next = record;
+    if (group->ripe)
+        return;
+    group->ripe = true;
+    group->next_ripe = group->integration->ripe;
+    group->integration->ripe = group;
+    if (!group->integration->in_turns)
+        take_turn_last(planner, group->integration);
+}
+
+static void wait_in_low(struct planner *planner, struct group *group)
+{
+    group->in_low = true;
+    group->next_low = NULL;
+    if (planner->low_first == NULL)
+        planner->low_first = group;
+    else
+        planner->low_last->next_low = group;
+    planner->low_last = group;
+}
+
+static void wait_for_idleness(struct planner *planner, struct group *group)
+{
+    group->eager = true;
+    group->next_eager = NULL;
+    if (planner->eager_first == NULL)
+        planner->eager_first = group;
+    else
+        planner->eager_last->next_eager = group;
+    planner->eager_last = group;
+}
+
+/* Sees to it that the group comes to its turn. */
+static void arm(struct planner *planner, struct group *group, int64_t now_ms)
+{
+    int64_t delay = planner->rules.max_delay_ms;
+    if (group->ripe || !group_has_work(group))
+        return;
+    if (planner->unlimited || group->single.count > 0 ||
+        group->live.count >= (uint32_t)group->list.limit) {
+        ripen(planner, group);
+        return;
     }
-    queue->last = record;
+    group->ripe_ms = group->live.first->now.first_ms + delay;
+    if (group->ripe_ms <= now_ms) {
+        ripen(planner, group);
+        return;
+    }
+    if (!group->timed) {
+        group->timed = true;
+        timers_add(&planner->ripening, group->ripe_ms, group);
+    }
+    if (!group->eager && (group->served_ms == 0 || group->served_ms + delay <= now_ms))
+        wait_for_idleness(planner, group);
+}
+
+static enum record_queue queue_for(const struct planner *planner, const struct record *record)
+{
+    bool alone = record->alone || record->orphan || record->work != NULL || record->attempts > 0 ||
+                 record->reread;
+    if (alone || !planner->waiting.models[record->place].pages)
+        return QUEUE_SINGLE;
+    return record->now.tells_more ? QUEUE_LIVE : QUEUE_LOW;
+}
+
+static void enqueue(struct planner *planner, struct record *record, int64_t now_ms)
+{
+    struct group *group = waiting_group(&planner->waiting, record);
+    enum record_queue queue = queue_for(planner, record);
+    waiting_put(&planner->waiting, group, record, queue, record->urged);
+    group->list.came++;
+    group->model->list.came++;
+    if (queue == QUEUE_LOW) {
+        group->low_last_ms = now_ms;
+        if (!group->in_low)
+            wait_in_low(planner, group);
+    } else {
+        arm(planner, group, now_ms);
+    }
 }
 
 void planner_add(struct planner *planner, struct record *record, int64_t now_ms)
 {
-    if (record->due_ms > now_ms)
-        heap_push(planner, record);
-    else
-        enqueue(planner, record);
+    if (record->due_ms <= now_ms) {
+        enqueue(planner, record, now_ms);
+        return;
+    }
+    record->queue = QUEUE_LATER;
+    timers_add(&planner->later, record->due_ms, record);
 }
 
-static void wake_due(struct planner *planner, int64_t now_ms)
+bool planner_has(const struct record *record)
 {
-    while (planner->heap_count > 0 && planner->heap[0]->due_ms <= now_ms)
-        enqueue(planner, heap_pop(planner));
+    return record->queue != QUEUE_NONE && record->queue != QUEUE_LATER;
 }
 
-/* An integration without due records is forgotten, so their number stays that of the waiting ones.
- */
-static void forget(struct planner *planner, const struct record *record)
+void planner_remove(struct planner *planner, struct record *record)
 {
-    const char *integration = record->integration_id == NULL ? "" : record->integration_id;
-    free(table_remove(&planner->queues, integration, strlen(integration)));
+    waiting_take(&planner->waiting, record);
 }
 
-struct plan planner_next(struct planner *planner, int64_t now_ms)
+static void requeue(struct planner *planner, struct record *record, int64_t now_ms)
 {
-    wake_due(planner, now_ms);
-    struct queue *queue = planner->turn;
-    if (queue == NULL)
-        return (struct plan){PLAN_NOTHING, NULL, planner_wait(planner, now_ms)};
-    struct record *record = queue->first;
-    planner->turn = queue->next_turn;
-    if (planner->turn == NULL)
-        planner->last_turn = NULL;
-    queue->first = record->next;
-    if (queue->first != NULL)
-        take_turn_last(planner, queue);
-    else
-        forget(planner, record);
-    return (struct plan){PLAN_ID, record, 0};
+    waiting_take(&planner->waiting, record);
+    enqueue(planner, record, now_ms);
 }
 
-/* The queue has run empty outside of its turn. */
-static void leave_turns(struct planner *planner, const struct queue *queue)
+void planner_joined(struct planner *planner, struct record *record, int64_t now_ms)
 {
-    struct queue *before = NULL;
-    for (struct queue *at = planner->turn; at != NULL && at != queue; at = at->next_turn)
-        before = at;
-    if (before == NULL)
-        planner->turn = queue->next_turn;
-    else
-        before->next_turn = queue->next_turn;
-    if (planner->last_turn == queue)
-        planner->last_turn = before;
+    if (record->queue == QUEUE_LOW && record->now.tells_more)
+        requeue(planner, record, now_ms);
+}
+
+void planner_urge(struct planner *planner, struct record *record, int64_t now_ms)
+{
+    if (record->urged || !planner_has(record))
+        return;
+    record->urged = record->alone = true;
+    requeue(planner, record, now_ms);
+}
+
+void planner_passed_over(struct planner *planner, struct record *record)
+{
+    if (record->queue != QUEUE_LIVE || ++record->passed < PASSES)
+        return;
+    struct group *group = record->group;
+    record->alone = true;
+    waiting_take(&planner->waiting, record);
+    waiting_put(&planner->waiting, group, record, QUEUE_SINGLE, false);
+    ripen(planner, group);
+}
+
+static void wake(struct planner *planner, int64_t now_ms)
+{
+    struct record *record;
+    struct group *group;
+    while ((record = timers_due(&planner->later, now_ms)) != NULL) {
+        record->queue = QUEUE_NONE;
+        enqueue(planner, record, now_ms);
+    }
+    while ((group = timers_due(&planner->ripening, now_ms)) != NULL) {
+        group->timed = false;
+        arm(planner, group, now_ms);
+        waiting_let_go(&planner->waiting, group);
+    }
+}
+
+/* While an integration has many changes waiting, requests that bring few of them are put off: the
+ * next page brings them along. */
+static bool is_put_off(struct planner *planner, struct group *group, const struct option *option,
+                       int64_t now_ms)
+{
+    bool urged = option->record != NULL && option->record->urged;
+    if (planner->unlimited || !group->model->pages || group->integration->waiting < MANY ||
+        option->worth >= THIN || urged ||
+        now_ms - group_oldest(group) >= PUT_OFF * planner->rules.max_delay_ms)
+        return false;
+    if (!group->timed) {
+        group->timed = true;
+        timers_add(&planner->ripening, now_ms + planner->rules.max_delay_ms / 2, group);
+    }
+    return true;
+}
+
+/* The best of the integration's ripe groups. Those that nothing can be asked for now are ripe no
+ * more: the end of the pages that cover them arms them again. */
+static struct option best_of(struct planner *planner, struct integration *integration,
+                             const struct planner_budget *budget, int64_t now_ms,
+                             struct group **chosen)
+{
+    struct option best = {0};
+    int64_t best_age = 0;
+    struct group **at = &integration->ripe;
+    while (*at != NULL) {
+        struct group *group = *at;
+        series_forget(group);
+        struct option option = worth_live(group, budget, now_ms);
+        if (option.worth > 0 && is_put_off(planner, group, &option, now_ms))
+            option.worth = 0;
+        if (option.worth == 0) {
+            *at = group->next_ripe;
+            group->ripe = false;
+            waiting_let_go(&planner->waiting, group);
+            continue;
+        }
+        int64_t age = now_ms - group_oldest(group);
+        bool patient = age < PATIENCE * planner->rules.max_delay_ms;
+        bool urged = option.record != NULL && option.record->urged;
+        if (best.worth == 0 || urged ||
+            (patient ? option.worth > best.worth && best_age == 0 : age > best_age)) {
+            best = option;
+            best_age = patient ? 0 : age;
+            *chosen = group;
+            if (urged)
+                break;
+        }
+        at = &group->next_ripe;
+    }
+    return best;
+}
+
+static struct plan make(struct planner *planner, struct group *group, const struct option *option,
+                        uint64_t tick, int64_t now_ms)
+{
+    planner->plans++;
+    group->served_ms = now_ms;
+    if (option->record != NULL) {
+        struct record *record = option->record;
+        series_unlearn(group);
+        waiting_take(&planner->waiting, record);
+        return (struct plan){.kind = PLAN_ID, .record = record};
+    }
+    struct plan plan = {.kind = PLAN_PAGE};
+    plan.page = series_ask(group, option->list, option->kind, option->whole, planner->latency_ms,
+                           tick, now_ms);
+    return plan;
+}
+
+static void unripen(struct planner *planner, struct group *group)
+{
+    struct group **at = &group->integration->ripe;
+    while (*at != group)
+        at = &(*at)->next_ripe;
+    *at = group->next_ripe;
+    group->ripe = false;
+    waiting_let_go(&planner->waiting, group);
+}
+
+static bool plan_live(struct planner *planner, const struct planner_budget *budget, uint64_t tick,
+                      int64_t now_ms, struct plan *plan)
+{
+    while (planner->turn != NULL) {
+        struct integration *integration = planner->turn;
+        struct group *group = NULL;
+        planner->turn = integration->next_turn;
+        integration->in_turns = false;
+        struct option option = best_of(planner, integration, budget, now_ms, &group);
+        if (option.worth == 0)
+            continue;
+        *plan = make(planner, group, &option, tick, now_ms);
+        if (!group_has_work(group))
+            unripen(planner, group);
+        if (integration->ripe != NULL)
+            take_turn_last(planner, integration);
+        return true;
+    }
+    return false;
+}
+
+/* Budget that would not be used otherwise serves a group that was idle before. */
+static bool wake_eager(struct planner *planner, const struct planner_budget *budget, int64_t now_ms)
+{
+    if (planner->eager_credit >= EAGER_AT_ONCE)
+        planner->eager_since_ms = now_ms;
+    while (planner->eager_credit < EAGER_AT_ONCE &&
+           now_ms >= planner->eager_since_ms + EAGER_EVERY_MS) {
+        planner->eager_credit++;
+        planner->eager_since_ms += EAGER_EVERY_MS;
+    }
+    while (planner->eager_first != NULL &&
+           (budget->unlimited || (budget->idle && planner->eager_credit > 0))) {
+        struct group *group = planner->eager_first;
+        planner->eager_first = group->next_eager;
+        group->eager = false;
+        if (group_has_work(group) && !group->ripe) {
+            planner->eager_credit -= planner->eager_credit > 0;
+            ripen(planner, group);
+            return true;
+        }
+        waiting_let_go(&planner->waiting, group);
+    }
+    return false;
+}
+
+static bool is_overdue(const struct planner *planner, const struct group *group, int64_t now_ms)
+{
+    return now_ms >= group->low.first->now.first_ms + planner->rules.low_max_delay_ms;
+}
+
+/* The best request for a low lane, if it is time for one. */
+static struct option low_option(const struct planner *planner, struct group *group,
+                                const struct planner_budget *budget, int64_t now_ms)
+{
+    int64_t waited = now_ms - group->low.first->now.first_ms;
+    bool any = budget->unlimited || is_overdue(planner, group, now_ms) ||
+               (budget->idle && waited >= planner->rules.max_delay_ms);
+    struct option option = worth_low(group, !any, budget, now_ms);
+    bool quiet = now_ms >= group->low_last_ms + LOW_QUIET_MS;
+    if (!any && (option.worth < LOW_WORTH || !quiet))
+        option.worth = 0;
+    return option;
+}
+
+/* The first of the low lane's groups that has something; it becomes the last. */
+static struct group *next_low(struct planner *planner)
+{
+    while (planner->low_first != NULL) {
+        struct group *group = planner->low_first;
+        planner->low_first = group->next_low;
+        if (group->low.count > 0) {
+            wait_in_low(planner, group);
+            return group;
+        }
+        group->in_low = false;
+        waiting_let_go(&planner->waiting, group);
+    }
+    return NULL;
+}
+
+static bool plan_low(struct planner *planner, const struct planner_budget *budget,
+                     bool overdue_only, uint64_t tick, int64_t now_ms, struct plan *plan)
+{
+    struct option best = {0};
+    struct group *chosen = NULL;
+    struct group *first = NULL;
+    for (int i = 0; i < LOW_LOOKED_AT; i++) {
+        struct group *group = next_low(planner);
+        if (group == NULL || group == first)
+            break;
+        first = first == NULL ? group : first;
+        if (overdue_only && !is_overdue(planner, group, now_ms))
+            continue;
+        series_forget(group);
+        struct option option = low_option(planner, group, budget, now_ms);
+        if (option.worth > best.worth) {
+            best = option;
+            chosen = group;
+        }
+    }
+    if (chosen == NULL)
+        return false;
+    *plan = make(planner, chosen, &best, tick, now_ms);
+    return true;
+}
+
+struct plan planner_next(struct planner *planner, const struct planner_budget *budget,
+                         uint64_t tick, int64_t now_ms)
+{
+    struct plan plan = {.kind = PLAN_NOTHING};
+    planner->unlimited = budget->unlimited;
+    planner->latency_ms = budget->latency_ms;
+    wake(planner, now_ms);
+    if (planner->waiting.low > 0 && planner->plans % LOW_TURN == LOW_TURN - 1 &&
+        plan_low(planner, budget, true, tick, now_ms, &plan))
+        return plan;
+    do {
+        if (plan_live(planner, budget, tick, now_ms, &plan))
+            return plan;
+    } while (wake_eager(planner, budget, now_ms));
+    if (planner->waiting.low > 0 && plan_low(planner, budget, false, tick, now_ms, &plan))
+        return plan;
+    plan.wait_ms = planner_wait(planner, now_ms);
+    return plan;
+}
+
+/* The list's group, or all groups of its model. */
+static void arm_all(struct planner *planner, const struct page_ask *ask, struct group *group,
+                    int64_t now_ms)
+{
+    if (ask->integration_id != NULL) {
+        arm(planner, group, now_ms);
+        waiting_let_go(&planner->waiting, group);
+        return;
+    }
+    for (group = planner->waiting.models[ask->place].groups; group != NULL;
+         group = group->next_of_model)
+        arm(planner, group, now_ms);
+}
+
+void planner_page_done(struct planner *planner, const struct page_ask *ask,
+                       const struct page_seen *seen, int64_t now_ms)
+{
+    struct group *group = waiting_find(&planner->waiting, ask->place, ask->integration_id);
+    if (ask->integration_id != NULL && group == NULL)
+        return;
+    series_done(&planner->waiting, group, ask, seen, planner->unlimited, now_ms);
+    arm_all(planner, ask, group, now_ms);
+}
+
+void planner_page_failed(struct planner *planner, const struct page_ask *ask,
+                         enum page_failure failure, int64_t delay_ms, int64_t now_ms)
+{
+    struct group *group = waiting_find(&planner->waiting, ask->place, ask->integration_id);
+    if (ask->integration_id != NULL && group == NULL)
+        return;
+    series_failed(&planner->waiting, group, ask, failure, now_ms + delay_ms);
+    arm_all(planner, ask, group, now_ms);
 }
 
 struct record *planner_take(struct planner *planner, const struct record *like,
                             bool (*wanted)(const struct record *record, const struct record *like),
                             int64_t now_ms)
 {
-    const char *integration = like->integration_id == NULL ? "" : like->integration_id;
     struct record *taken = NULL;
     struct record **end = &taken;
-    struct record *kept = NULL;
-    wake_due(planner, now_ms);
-    struct queue *queue = table_get(&planner->queues, integration, strlen(integration));
-    if (queue == NULL)
+    wake(planner, now_ms);
+    const struct group *group = waiting_find(&planner->waiting, like->place, like->integration_id);
+    if (group == NULL)
         return NULL;
-    for (struct record *record = queue->first, *next; record != NULL; record = next) {
-        next = record->next;
-        if (wanted(record, like)) {
+    for (group = group->integration->groups; group != NULL; group = group->next_of_integration) {
+        for (struct record *record = group->single.first, *next; record != NULL; record = next) {
+            next = record->next;
+            if (!wanted(record, like))
+                continue;
+            waiting_take(&planner->waiting, record);
             *end = record;
             end = &record->next;
-        } else {
-            if (kept == NULL)
-                queue->first = record;
-            else
-                kept->next = record;
-            kept = record;
         }
     }
-    *end = NULL;
-    if (kept == NULL) {
-        leave_turns(planner, queue);
-        forget(planner, like);
-        return taken;
-    }
-    kept->next = NULL;
-    queue->last = kept;
     return taken;
 }
 
 int64_t planner_wait(struct planner *planner, int64_t now_ms)
 {
+    int64_t next = timers_next(&planner->later);
+    int64_t ripe = timers_next(&planner->ripening);
     if (planner->turn != NULL)
         return 0;
-    if (planner->heap_count == 0)
-        return INT64_MAX;
-    int64_t due = planner->heap[0]->due_ms;
-    return due <= now_ms ? 0 : due - now_ms;
+    next = ripe < next ? ripe : next;
+    if (planner->eager_first != NULL && next > now_ms + EAGER_EVERY_MS / 10)
+        next = now_ms + EAGER_EVERY_MS / 10;
+    if (planner->waiting.low > 0 && next > now_ms + EAGER_EVERY_MS)
+        next = now_ms + EAGER_EVERY_MS;
+    return next == INT64_MAX ? INT64_MAX : next <= now_ms ? 0 : next - now_ms;
+}
+
+size_t planner_backlog(const struct planner *planner)
+{
+    return planner->waiting.single + planner->waiting.live / 100;
 }

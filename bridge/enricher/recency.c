@@ -50,6 +50,11 @@ void recency_free(struct recency *recency)
     free(recency);
 }
 
+uint64_t recency_now(const struct recency *recency)
+{
+    return recency->tick;
+}
+
 uint64_t recency_start(struct recency *recency)
 {
     if (recency->start_count == recency->start_capacity) {

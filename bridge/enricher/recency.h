@@ -20,6 +20,9 @@ struct recency;
 struct recency *recency_new(void) MUST_CHECK;
 void recency_free(struct recency *recency); /* NULL is allowed */
 
+/* The present tick: a request that starts later has a higher one. */
+uint64_t recency_now(const struct recency *recency);
+
 /* A request starts: returns its start tick, which recency_end takes back. */
 uint64_t recency_start(struct recency *recency) MUST_CHECK;
 

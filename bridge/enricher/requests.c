@@ -12,6 +12,7 @@ struct fetch {
     struct engine *engine;
     uint64_t epoch;
     uint64_t start; /* tick of the stale rule */
+    int64_t started_ms;
     request_answered *answered;
     request_dropped *dropped;
     void *target; /* its records are valid while `epoch` is the engine's */
@@ -74,7 +75,7 @@ static void on_answer(void *context, const struct http_answer *http)
     struct engine *engine = fetch->engine;
     int64_t now_ms = clock_ms();
     budget_learn(&engine->budget, http->limit, http->remaining, http_client_in_flight(engine->http),
-                 now_ms);
+                 now_ms - fetch->started_ms, now_ms);
     if (fetch->epoch != engine->epoch) {
         drop_target(fetch);
         unlink_fetch(fetch);
@@ -88,14 +89,16 @@ static void on_answer(void *context, const struct http_answer *http)
     unlink_fetch(fetch);
 }
 
-bool request_start(struct engine *engine, const char *url, request_answered *answered,
-                   request_dropped *dropped, void *target, int64_t now_ms)
+bool request_start(struct engine *engine, enum metric kind, const char *url,
+                   request_answered *answered, request_dropped *dropped, void *target,
+                   int64_t now_ms)
 {
     struct error error;
     struct fetch *fetch = memory_new(1, sizeof *fetch);
     *fetch = (struct fetch){.engine = engine,
                             .epoch = engine->epoch,
                             .start = recency_start(engine->recency),
+                            .started_ms = now_ms,
                             .answered = answered,
                             .dropped = dropped,
                             .target = target,
@@ -103,6 +106,7 @@ bool request_start(struct engine *engine, const char *url, request_answered *ans
     if (fetch->next != NULL)
         fetch->next->previous = fetch;
     engine->fetches = fetch;
+    metrics_add(kind, 1);
     budget_spend(&engine->budget, now_ms);
     breaker_started(&engine->breaker);
     if (http_client_get(engine->http, url, on_answer, fetch, &error))
@@ -144,21 +148,53 @@ static void start_record(struct engine *engine, struct record *record, int64_t n
     }
     char *url = api_record_url(engine->config->api.base_url, model, record->id);
     record->state = RECORD_FETCHING;
-    if (!request_start(engine, url, on_record_answer, NULL, record, now_ms))
+    if (!request_start(engine, METRIC_KIND_ID, url, on_record_answer, NULL, record, now_ms))
         record_later(engine, record, now_ms, policy_for(API_OUTAGE)->first_delay_ms);
     free(url);
+}
+
+/* So many requests waited for are a backlog that is worth the last fifth of the budget, which the
+ * API answers more slowly: a tenth of the limit. */
+#define BACKLOG_DIVISOR 10
+
+static enum budget_pace pace_of(const struct engine *engine)
+{
+    size_t large = (size_t)engine->config->api.requests_per_minute / BACKLOG_DIVISOR;
+    return planner_backlog(engine->planner) > large ? BUDGET_FULL : BUDGET_THRIFTY;
+}
+
+/* What is begun may still bring more than the publisher has in hand. */
+static bool has_room(const struct engine *engine, int in_flight)
+{
+    int most = budget_concurrency(&engine->budget, (int)engine->config->api.max_concurrency);
+    return in_flight < most && engine->uncommitted + (size_t)in_flight < ENGINE_ITEMS_AHEAD &&
+           engine->uncommitted_bytes < ENGINE_BYTES_AHEAD;
+}
+
+/* Starts one request of the planner's choice. False when it wants none now; then `*wait`. */
+static bool start_planned(struct engine *engine, int64_t now_ms, int64_t *wait)
+{
+    struct planner_budget budget = {.unlimited = engine->budget.limit == 0,
+                                    .idle = budget_is_idle(&engine->budget, now_ms),
+                                    .latency_ms = (int64_t)engine->budget.latency_ms};
+    struct plan plan = planner_next(engine->planner, &budget, recency_now(engine->recency), now_ms);
+    *wait = plan.wait_ms;
+    if (plan.kind == PLAN_ID)
+        start_record(engine, plan.record, now_ms);
+    else if (plan.kind == PLAN_PAGE)
+        page_begin(engine, &plan.page, now_ms);
+    return plan.kind != PLAN_NOTHING;
 }
 
 int64_t engine_request(struct engine *engine, int64_t now_ms)
 {
     while (!engine->fenced) {
         int in_flight = http_client_in_flight(engine->http);
-        bool room = engine->uncommitted + (size_t)in_flight < ENGINE_ITEMS_AHEAD &&
-                    engine->uncommitted_bytes < ENGINE_BYTES_AHEAD;
-        if (in_flight >= engine->config->api.max_concurrency || !room)
+        int64_t planned = 0;
+        if (!has_room(engine, in_flight))
             return INT64_MAX; /* an answer or a commit will wake the loop */
-        int64_t wait =
-            longer(budget_wait(&engine->budget, now_ms), breaker_wait(&engine->breaker, now_ms));
+        int64_t wait = longer(budget_wait(&engine->budget, pace_of(engine), in_flight, now_ms),
+                              breaker_wait(&engine->breaker, now_ms));
         if (wait > 0 && engine->walks_first != NULL)
             return wait;
         if (wait > 0)
@@ -167,11 +203,8 @@ int64_t engine_request(struct engine *engine, int64_t now_ms)
         engine->walks_turn = !engine->walks_turn;
         if (engine->walks_turn && walk_continue(engine, now_ms))
             continue;
-        struct plan plan = planner_next(engine->planner, now_ms);
-        if (plan.kind != PLAN_NOTHING)
-            start_record(engine, plan.record, now_ms);
-        else if (!walk_continue(engine, now_ms))
-            return plan.wait_ms;
+        if (!start_planned(engine, now_ms, &planned) && !walk_continue(engine, now_ms))
+            return planned;
     }
     return INT64_MAX;
 }

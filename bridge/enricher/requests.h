@@ -26,10 +26,16 @@ typedef enum api_outcome request_answered(struct engine *engine, void *target, u
 /* The request belongs to an assignment that is given up: frees what `target` holds. May be NULL. */
 typedef void request_dropped(void *target);
 
-/* Starts a GET and spends its share of the budget. False when it could not even be started (told to
- * the breaker); `target` is then the caller's still. */
-bool request_start(struct engine *engine, const char *url, request_answered *answered,
-                   request_dropped *dropped, void *target, int64_t now_ms) MUST_CHECK;
+/* Starts a GET, counts it by `kind` and spends its share of the budget. False when it could not
+ * even be started (told to the breaker); `target` is then the caller's still. */
+bool request_start(struct engine *engine, enum metric kind, const char *url,
+                   request_answered *answered, request_dropped *dropped, void *target,
+                   int64_t now_ms) MUST_CHECK;
+
+/* pages.c */
+
+/* Asks for a page that the planner wants. */
+void page_begin(struct engine *engine, const struct page_ask *ask, int64_t now_ms);
 
 /* answers.c: what both kinds of answers do with a record */
 

@@ -115,8 +115,8 @@ bool walk_continue(struct engine *engine, int64_t now_ms)
         return false;
     bool diffs = walk->kind == WALK_DIFFS;
     char *url = url_of(engine, walk);
-    if (!request_start(engine, url, diffs ? diffs_answered : list_answered, free_walk, walk,
-                       now_ms)) {
+    if (!request_start(engine, diffs ? METRIC_KIND_DIFFS : METRIC_KIND_LIST, url,
+                       diffs ? diffs_answered : list_answered, free_walk, walk, now_ms)) {
         if (diffs)
             diffs_failed(engine, walk, API_OUTAGE, now_ms);
         else

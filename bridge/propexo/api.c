@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "bridge/base/memory.h"
 #include "bridge/codec/json_parse.h"
@@ -36,6 +37,24 @@ char *api_list_url(const char *base_url, const struct model *model, const char *
                               limit, offset, filters ? "&integration_id=" : "", encoded);
     free(encoded);
     return url;
+}
+
+char *api_list_url_since(const char *base_url, const struct model *model,
+                         const char *integration_id, enum api_order order, int64_t offset,
+                         int limit, int64_t since_ms)
+{
+    char *url = api_list_url(base_url, model, integration_id, order, offset, limit);
+    char text[32];
+    struct tm parts;
+    time_t seconds = (time_t)(since_ms / 1000);
+    if (url == NULL || gmtime_r(&seconds, &parts) == NULL ||
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+        return url;
+    char *encoded = http_encode(text);
+    char *narrowed = memory_format("%s&updated_at_gte=%s", url, encoded);
+    free(encoded);
+    free(url);
+    return narrowed;
 }
 
 char *api_diffs_url(const char *base_url, const char *integration_id, int64_t offset)

@@ -38,6 +38,12 @@ enum api_order {
 /* Records a page: the most that the API gives. */
 #define API_PAGE_SIZE 250
 
+/* The same list narrowed to what was last changed at `since_ms` (wall clock) or later. Documented
+ * since 2026; older servers answer 400. The caller frees. */
+char *api_list_url_since(const char *base_url, const struct model *model,
+                         const char *integration_id, enum api_order order, int64_t offset,
+                         int limit, int64_t since_ms) MUST_CHECK;
+
 /* GET this for at most `limit` records of a list, from `offset` on; of one integration where the
  * list knows that filter and `integration_id` is not NULL. NULL when the model has no list. The
  * caller frees. */

@@ -1,4 +1,5 @@
-/* What is the next request: integrations take turns, nobody is served before it is due. */
+/* What is the next request when each record is asked for by itself: integrations take turns, nobody
+ * is served before it is due. Pages are test_planner_pages.c. */
 #include "tests/unit/unit.h"
 
 #include "bridge/base/memory.h"
@@ -8,6 +9,9 @@
 static char *const integrations[] = {NULL, (char[]){"a"}, (char[]){"b"}, (char[]){"c"},
                                      (char[]){"d"}};
 
+static const struct planner_rules rules = {2000, 900000};
+static const struct planner_budget unlimited = {.unlimited = true};
+
 static struct record record_of(int integration, int64_t due_ms)
 {
     return (struct record){.integration_id = integrations[integration], .due_ms = due_ms};
@@ -16,14 +20,14 @@ static struct record record_of(int integration, int64_t due_ms)
 static void assert_next(struct planner *planner, int64_t now_ms, const struct record *wanted)
 {
     assert_int_equal(planner_wait(planner, now_ms), 0);
-    struct plan plan = planner_next(planner, now_ms);
+    struct plan plan = planner_next(planner, &unlimited, 0, now_ms);
     assert_int_equal(plan.kind, PLAN_ID);
     assert_ptr_equal(plan.record, wanted);
 }
 
 static void assert_nothing(struct planner *planner, int64_t now_ms, int64_t wait_ms)
 {
-    struct plan plan = planner_next(planner, now_ms);
+    struct plan plan = planner_next(planner, &unlimited, 0, now_ms);
     assert_int_equal(plan.kind, PLAN_NOTHING);
     assert_null(plan.record);
     assert_true(plan.wait_ms == wait_ms);
@@ -32,7 +36,7 @@ static void assert_nothing(struct planner *planner, int64_t now_ms, int64_t wait
 
 static void test_empty(void **state)
 {
-    struct planner *planner = planner_new();
+    struct planner *planner = planner_new(1, &rules);
     (void)state;
     assert_nothing(planner, 0, INT64_MAX);
     planner_clear(planner);
@@ -61,7 +65,7 @@ static void test_turns(void **state)
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        struct planner *planner = planner_new();
+        struct planner *planner = planner_new(1, &rules);
         size_t count = strlen(rows[i].added);
         struct record *records = memory_new(count, sizeof *records);
         for (size_t k = 0; k < count; k++) {
@@ -81,7 +85,7 @@ static void test_turns(void **state)
 static void test_no_starvation(void **state)
 {
     enum { MANY = 100000 };
-    struct planner *planner = planner_new();
+    struct planner *planner = planner_new(1, &rules);
     struct record *records = memory_new(MANY, sizeof *records);
     struct record small[3];
     (void)state;
@@ -106,7 +110,7 @@ static void test_no_starvation(void **state)
 
 static void test_due_times(void **state)
 {
-    struct planner *planner = planner_new();
+    struct planner *planner = planner_new(1, &rules);
     struct record later = record_of(1, 500);
     struct record soon = record_of(1, 200);
     struct record now = record_of(1, 100);
@@ -134,7 +138,7 @@ static void test_due_times(void **state)
 
 static void test_clear(void **state)
 {
-    struct planner *planner = planner_new();
+    struct planner *planner = planner_new(1, &rules);
     struct record records[6];
     (void)state;
     for (int i = 0; i < 6; i++) {
@@ -212,7 +216,7 @@ static void model_add(struct model *model, struct planner *planner, struct rando
 /* Random adding and asking while the clock goes on, against a plain list. */
 static void test_against_model(void **state)
 {
-    struct planner *planner = planner_new();
+    struct planner *planner = planner_new(1, &rules);
     struct model *model = memory_new(1, sizeof *model);
     struct random random = random_from_seed(3);
     int64_t now_ms = 1000000;
@@ -226,7 +230,7 @@ static void test_against_model(void **state)
         }
         int64_t wait = model_wait(model, now_ms);
         assert_true(planner_wait(planner, now_ms) == wait);
-        struct plan plan = planner_next(planner, now_ms);
+        struct plan plan = planner_next(planner, &unlimited, 0, now_ms);
         model_wake(model, now_ms);
         assert_int_equal(plan.kind, wait == 0 ? PLAN_ID : PLAN_NOTHING);
         assert_true(plan.wait_ms == wait);
@@ -243,8 +247,8 @@ static void test_against_model(void **state)
     model_wake(model, now_ms);
     for (size_t i = 0; i < RECORDS; i++)
         served += model->where[i] == DUE;
-    for (struct plan plan = planner_next(planner, now_ms); plan.kind == PLAN_ID;
-         plan = planner_next(planner, now_ms)) {
+    for (struct plan plan = planner_next(planner, &unlimited, 0, now_ms); plan.kind == PLAN_ID;
+         plan = planner_next(planner, &unlimited, 0, now_ms)) {
         assert_int_equal(model->where[plan.record - model->records], DUE);
         model->where[plan.record - model->records] = OUTSIDE;
         served--;
@@ -260,7 +264,7 @@ static void test_against_model(void **state)
 static void test_heap_order(void **state)
 {
     enum { COUNT = 5000 };
-    struct planner *planner = planner_new();
+    struct planner *planner = planner_new(1, &rules);
     struct random random = random_from_seed(8);
     struct record *records = memory_new(COUNT, sizeof *records);
     (void)state;
@@ -270,7 +274,7 @@ static void test_heap_order(void **state)
     }
     int64_t last = 0;
     for (size_t i = 0; i < COUNT; i++) {
-        struct plan plan = planner_next(planner, 100000);
+        struct plan plan = planner_next(planner, &unlimited, 0, 100000);
         assert_int_equal(plan.kind, PLAN_ID);
         assert_true(plan.record->due_ms >= last);
         last = plan.record->due_ms;
@@ -297,7 +301,7 @@ static void test_take(void **state)
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        struct planner *planner = planner_new();
+        struct planner *planner = planner_new(1, &rules);
         struct record records[8];
         struct record before = record_of(2, 0);
         struct record after = record_of(3, 0);
@@ -318,8 +322,8 @@ static void test_take(void **state)
         assert_int_equal(taken, count - strlen(rows[i].left));
         bool served[8] = {false};
         size_t number = 0;
-        for (struct plan plan = planner_next(planner, 10); plan.kind == PLAN_ID;
-             plan = planner_next(planner, 10), number++) {
+        for (struct plan plan = planner_next(planner, &unlimited, 0, 10); plan.kind == PLAN_ID;
+             plan = planner_next(planner, &unlimited, 0, 10), number++) {
             for (size_t k = 0; k < count; k++)
                 served[k] |= plan.record == &records[k];
         }

@@ -1,0 +1,215 @@
+#include "bridge/enricher/pages.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/base/log.h"
+#include "bridge/base/memory.h"
+#include "bridge/base/metrics.h"
+#include "bridge/codec/json_parse.h"
+#include "bridge/codec/timestamp.h"
+#include "bridge/enricher/requests.h"
+
+/* A webhook follows its change by so much; older rows are past what is looked for. */
+#define PAST_MS 5000
+/* How much further back a narrowed page goes. */
+#define NARROW_MS 60000
+/* A list that the API does not give is asked for again after this, and by then the planner's rest.
+ */
+#define REFUSED_MS 1000
+
+static const char *const kinds[PAGES_KINDS] = {"live", "low", "scan"};
+
+struct page {
+    struct page_ask ask;
+    bool narrowed;
+    bool probe; /* the first one that is */
+};
+
+/* When a row last changed, on the server's clock; false when it does not tell. */
+static bool row_time(const cJSON *row, int64_t *ms)
+{
+    const char *text = json_member_text(row, "updated_at");
+    return text != NULL && timestamp_parse(text, ms);
+}
+
+static void learn_clock(struct page_reader *reader, const cJSON *rows, int64_t now_ms)
+{
+    const cJSON *row;
+    cJSON_ArrayForEach(row, rows)
+    {
+        int64_t at = 0;
+        if (!row_time(row, &at) || (reader->known && at - now_ms <= reader->ahead_ms))
+            continue;
+        reader->known = true;
+        reader->ahead_ms = at - now_ms;
+    }
+}
+
+/* The page goes further back than any record looked for changed. */
+static bool is_past(const struct page_reader *reader, const struct page_ask *ask, const cJSON *rows)
+{
+    int64_t at = 0;
+    const cJSON *last = rows->child == NULL ? NULL : rows->child->prev;
+    return last != NULL && row_time(last, &at) && reader->known &&
+           at < ask->since_ms + reader->ahead_ms - PAST_MS;
+}
+
+/* The record that the row shows takes it, if it waits and the row is not too old for it. */
+static void take_row(struct engine *engine, const struct page_ask *ask, cJSON *rows, cJSON *row,
+                     uint64_t start, uint64_t end, size_t bytes, struct page_seen *seen,
+                     int64_t now_ms)
+{
+    const char *id = json_member_text(row, "id");
+    struct record *record = id == NULL ? NULL : pending_find(&engine->pending, ask->place, id);
+    if (id == NULL)
+        metrics_add(METRIC_LIST_ITEMS_WITHOUT_ID, 1);
+    if (record == NULL || !planner_has(record))
+        return;
+    if (record->joined >= start) {
+        seen->early++;
+        planner_passed_over(engine->planner, record);
+        return;
+    }
+    bool low = record->queue == QUEUE_LOW;
+    seen->live_hits += !low;
+    seen->low_hits += low;
+    planner_remove(engine->planner, record);
+    record_found(engine, record, start, end, cJSON_DetachItemViaPointer(rows, row), bytes, now_ms);
+}
+
+static void take_rows(struct engine *engine, const struct page_ask *ask, cJSON *rows,
+                      uint64_t start, size_t bytes, struct page_seen *seen, int64_t now_ms)
+{
+    uint64_t end = recency_end(engine->recency);
+    seen->rows = (uint32_t)cJSON_GetArraySize(rows);
+    for (cJSON *row = rows->child, *next; row != NULL; row = next) {
+        next = row->next;
+        take_row(engine, ask, rows, row, start, end, bytes * 4 / seen->rows, seen, now_ms);
+    }
+    metrics_add(METRIC_PAGE_LIVE, seen->live_hits);
+    metrics_add(METRIC_PAGE_LOW, seen->low_hits);
+    metrics_add(METRIC_PAGE_EARLY, seen->early);
+    metrics_add(METRIC_PAGE_UNASKED,
+                (int64_t)seen->rows - seen->live_hits - seen->low_hits - seen->early);
+}
+
+/* Does the server do what the filter says? One that does not know it may also just ignore it. */
+static void end_probe(struct page_reader *reader, const struct page *page, const cJSON *rows)
+{
+    int64_t at = 0;
+    int64_t since = page->ask.since_ms + reader->ahead_ms - NARROW_MS;
+    reader->narrows = true;
+    const cJSON *row;
+    cJSON_ArrayForEach(row, rows)
+    {
+        if (row_time(row, &at) && at < since - 1000)
+            reader->narrows = false;
+    }
+    log_info("probed", LOG_TEXT("filter", "updated_at_gte"),
+             LOG_TEXT("result", reader->narrows ? "works" : "ignored"));
+}
+
+static void on_page(struct engine *engine, const struct page *page, struct api_page *answer,
+                    uint64_t start, size_t bytes, int64_t now_ms)
+{
+    struct page_seen seen = {.total = page->narrowed ? -1 : answer->total,
+                             .more = answer->has_more};
+    learn_clock(&engine->pages, answer->items, now_ms);
+    seen.past = is_past(&engine->pages, &page->ask, answer->items);
+    if (page->probe)
+        end_probe(&engine->pages, page, answer->items);
+    take_rows(engine, &page->ask, answer->items, start, bytes, &seen, now_ms);
+    log_debug("page", LOG_TEXT("model", engine->selection->names[page->ask.place]),
+              LOG_TEXT("integration_id", page->ask.integration_id),
+              LOG_TEXT("kind", kinds[page->ask.kind]), LOG_NUMBER("offset", page->ask.offset),
+              LOG_NUMBER("rows", seen.rows), LOG_NUMBER("live", seen.live_hits),
+              LOG_NUMBER("low", seen.low_hits), LOG_NUMBER("early", seen.early));
+    planner_page_done(engine->planner, &page->ask, &seen, now_ms);
+}
+
+static void on_failure(struct engine *engine, const struct page *page, enum api_outcome outcome,
+                       const char *detail, long status, int64_t now_ms)
+{
+    static struct log_gate gate;
+    int64_t suppressed = 0;
+    const struct policy *policy = policy_for(outcome);
+    enum page_failure failure = PAGE_REFUSED;
+    if (page->narrowed && outcome == API_REFUSED) {
+        /* Silently: that is how an older server says that it does not know the filter. */
+        engine->pages.narrows = false;
+        planner_page_failed(engine->planner, &page->ask, PAGE_AGAIN, 0, now_ms);
+        return;
+    }
+    if (policy->attempts == 0) {
+        failure = PAGE_AGAIN;
+        engine->pages.probed = engine->pages.probed && !page->probe;
+    }
+    if (outcome == API_TOO_LARGE || outcome == API_WRONG_RECORD)
+        failure = PAGE_UNREADABLE;
+    planner_page_failed(engine->planner, &page->ask, failure,
+                        failure == PAGE_REFUSED ? REFUSED_MS : policy->first_delay_ms, now_ms);
+    if (log_gate_open(&gate, now_ms, 1000, &suppressed))
+        log_warn("api_page_failed", LOG_TEXT("model", engine->selection->names[page->ask.place]),
+                 LOG_NUMBER("offset", page->ask.offset), LOG_NUMBER("status", status),
+                 LOG_TEXT("reason", detail), LOG_NUMBER("suppressed", suppressed));
+}
+
+static enum api_outcome page_answered(struct engine *engine, void *target, uint64_t start,
+                                      const struct http_answer *http, int64_t now_ms)
+{
+    struct page *page = target;
+    struct api_page answer = api_read_page(http);
+    if (answer.outcome == API_RECORD)
+        on_page(engine, page, &answer, start, http->length, now_ms);
+    else
+        on_failure(engine, page, answer.outcome, answer.detail, http->status, now_ms);
+    cJSON_Delete(answer.items);
+    free(page);
+    return answer.outcome;
+}
+
+static enum metric kind_of(const struct page *page)
+{
+    if (page->probe)
+        return METRIC_KIND_PROBE;
+    if (page->ask.kind == PAGES_SCAN)
+        return METRIC_KIND_SCAN;
+    return page->ask.integration_id == NULL ? METRIC_KIND_MODEL_PAGE : METRIC_KIND_PAGE;
+}
+
+/* Narrowed pages are shorter, and end the list where what is looked for ends. */
+static bool may_narrow(const struct page_reader *reader, const struct page_ask *ask)
+{
+    return reader->known && !ask->full && ask->kind != PAGES_SCAN &&
+           (reader->narrows || !reader->probed);
+}
+
+static char *url_of(struct engine *engine, struct page *page)
+{
+    struct page_reader *reader = &engine->pages;
+    const struct page_ask *ask = &page->ask;
+    const char *base = engine->config->api.base_url;
+    const struct model *model = engine->selection->models[ask->place];
+    enum api_order order = ask->kind == PAGES_SCAN ? API_OLDEST_FIRST : API_NEWEST_FIRST;
+    page->narrowed = may_narrow(reader, ask);
+    if (!page->narrowed)
+        return api_list_url(base, model, ask->integration_id, order, ask->offset, ask->limit);
+    page->probe = !reader->probed;
+    reader->probed = true;
+    return api_list_url_since(base, model, ask->integration_id, order, ask->offset, ask->limit,
+                              ask->since_ms + reader->ahead_ms - NARROW_MS);
+}
+
+void page_begin(struct engine *engine, const struct page_ask *ask, int64_t now_ms)
+{
+    struct page *page = memory_new(1, sizeof *page);
+    page->ask = *ask;
+    char *url = url_of(engine, page);
+    if (!request_start(engine, kind_of(page), url, page_answered, free, page, now_ms)) {
+        planner_page_failed(engine->planner, ask, PAGE_AGAIN,
+                            policy_for(API_OUTAGE)->first_delay_ms, now_ms);
+        free(page);
+    }
+    free(url);
+}

@@ -1,0 +1,222 @@
+#include "bridge/enricher/waiting.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/base/memory.h"
+#include "bridge/propexo/api.h"
+
+/* Groups without work are kept for what was learnt of their lists, up to this many in all. */
+#define GROUPS_KEPT 20000
+
+static struct list new_list(const struct list *like)
+{
+    struct list list = {.total = -1, .limit = API_PAGE_SIZE};
+    for (int kind = 0; kind < PAGES_KINDS; kind++)
+        list.found[kind] = like == NULL ? 1 : like->found[kind];
+    return list;
+}
+
+void waiting_init(struct waiting *waiting, int models)
+{
+    *waiting = (struct waiting){.integrations.borrows = true, .model_count = models};
+    waiting->models = memory_new((size_t)models, sizeof *waiting->models);
+    for (int i = 0; i < models; i++) {
+        waiting->models[i].place = i;
+        waiting->models[i].list = new_list(NULL);
+    }
+}
+
+static void free_groups(struct group *group)
+{
+    while (group != NULL) {
+        struct group *next = group->next_of_integration;
+        free(group);
+        group = next;
+    }
+}
+
+void waiting_clear(struct waiting *waiting)
+{
+    size_t cursor = 0;
+    struct table_slot *slot;
+    while ((slot = table_next(&waiting->integrations, &cursor)) != NULL) {
+        struct integration *integration = slot->value;
+        free_groups(integration->groups);
+        free(integration);
+    }
+    table_free(&waiting->integrations);
+    for (int i = 0; i < waiting->model_count; i++) {
+        struct model_lists *model = &waiting->models[i];
+        model->groups = NULL;
+        model->live = model->single = model->low = 0;
+        for (int kind = 0; kind < PAGES_KINDS; kind++)
+            model->list.pages[kind] = (struct pages){.serial = model->list.pages[kind].serial + 1};
+    }
+    waiting->group_count = waiting->live = waiting->single = waiting->low = 0;
+}
+
+void waiting_free(struct waiting *waiting)
+{
+    waiting_clear(waiting);
+    free(waiting->models);
+}
+
+static struct integration *integration_of(struct waiting *waiting, const char *id)
+{
+    struct integration *integration = table_get(&waiting->integrations, id, strlen(id));
+    if (integration == NULL) {
+        integration = memory_new(1, sizeof *integration);
+        integration->id = id;
+        (void)table_put(&waiting->integrations, id, strlen(id), integration);
+    }
+    return integration;
+}
+
+static const char *id_of(const char *integration_id)
+{
+    return integration_id == NULL ? "" : integration_id;
+}
+
+static struct group *group_among(struct group *group, int place)
+{
+    while (group != NULL && group->model->place != place)
+        group = group->next_of_integration;
+    return group;
+}
+
+struct group *waiting_find(const struct waiting *waiting, int place, const char *integration_id)
+{
+    const char *id = id_of(integration_id);
+    const struct integration *integration = table_get(&waiting->integrations, id, strlen(id));
+    return integration == NULL ? NULL : group_among(integration->groups, place);
+}
+
+struct group *waiting_group(struct waiting *waiting, const struct record *record)
+{
+    struct integration *integration = integration_of(waiting, id_of(record->integration_id));
+    struct model_lists *model = &waiting->models[record->place];
+    struct group *group = group_among(integration->groups, record->place);
+    if (group != NULL)
+        return group;
+    group = memory_new(1, sizeof *group);
+    group->integration = integration;
+    group->model = model;
+    group->list = new_list(&model->list);
+    group->next_of_integration = integration->groups;
+    if (group->next_of_integration != NULL)
+        group->next_of_integration->previous_of_integration = group;
+    integration->groups = group;
+    group->next_of_model = model->groups;
+    if (group->next_of_model != NULL)
+        group->next_of_model->previous_of_model = group;
+    model->groups = group;
+    waiting->group_count++;
+    return group;
+}
+
+static bool is_busy(const struct list *list)
+{
+    return list->pages[PAGES_LIVE].in_flight + list->pages[PAGES_LOW].in_flight +
+               list->pages[PAGES_SCAN].in_flight >
+           0;
+}
+
+static void unlink_group(struct group *group)
+{
+    if (group->previous_of_integration != NULL)
+        group->previous_of_integration->next_of_integration = group->next_of_integration;
+    else
+        group->integration->groups = group->next_of_integration;
+    if (group->next_of_integration != NULL)
+        group->next_of_integration->previous_of_integration = group->previous_of_integration;
+    if (group->previous_of_model != NULL)
+        group->previous_of_model->next_of_model = group->next_of_model;
+    else
+        group->model->groups = group->next_of_model;
+    if (group->next_of_model != NULL)
+        group->next_of_model->previous_of_model = group->previous_of_model;
+}
+
+void waiting_let_go(struct waiting *waiting, struct group *group)
+{
+    bool held = group->ripe || group->timed || group->eager || group->in_low ||
+                is_busy(&group->list) || group_has_work(group) || group->low.count > 0;
+    if (held || waiting->group_count <= GROUPS_KEPT)
+        return;
+    unlink_group(group);
+    free(group);
+    waiting->group_count--;
+}
+
+bool group_has_work(const struct group *group)
+{
+    return group->live.count + group->single.count > 0;
+}
+
+int64_t group_oldest(const struct group *group)
+{
+    const struct record *live = group->live.first;
+    const struct record *single = group->single.first;
+    int64_t oldest = live == NULL ? INT64_MAX : live->now.first_ms;
+    return single != NULL && single->now.first_ms < oldest ? single->now.first_ms : oldest;
+}
+
+static struct queue *queue_of(struct group *group, enum record_queue queue)
+{
+    return queue == QUEUE_LIVE ? &group->live : queue == QUEUE_LOW ? &group->low : &group->single;
+}
+
+static void count(struct waiting *waiting, struct group *group, enum record_queue queue, int change)
+{
+    struct model_lists *model = group->model;
+    uint32_t *of_model = queue == QUEUE_LIVE  ? &model->live
+                         : queue == QUEUE_LOW ? &model->low
+                                              : &model->single;
+    size_t *of_all = queue == QUEUE_LIVE  ? &waiting->live
+                     : queue == QUEUE_LOW ? &waiting->low
+                                          : &waiting->single;
+    if (queue != QUEUE_LOW)
+        group->integration->waiting += (uint32_t)change;
+    *of_model += (uint32_t)change;
+    *of_all += (size_t)change;
+}
+
+void waiting_put(struct waiting *waiting, struct group *group, struct record *record,
+                 enum record_queue kind, bool first)
+{
+    struct queue *queue = queue_of(group, kind);
+    record->group = group;
+    record->queue = (uint8_t)kind;
+    record->previous = first ? NULL : queue->last;
+    record->next = first ? queue->first : NULL;
+    if (record->previous != NULL)
+        record->previous->next = record;
+    else
+        queue->first = record;
+    if (record->next != NULL)
+        record->next->previous = record;
+    else
+        queue->last = record;
+    queue->count++;
+    count(waiting, group, kind, 1);
+}
+
+void waiting_take(struct waiting *waiting, struct record *record)
+{
+    enum record_queue kind = (enum record_queue)record->queue;
+    struct queue *queue = queue_of(record->group, kind);
+    if (record->previous != NULL)
+        record->previous->next = record->next;
+    else
+        queue->first = record->next;
+    if (record->next != NULL)
+        record->next->previous = record->previous;
+    else
+        queue->last = record->previous;
+    queue->count--;
+    count(waiting, record->group, kind, -1);
+    record->next = record->previous = NULL;
+    record->group = NULL;
+    record->queue = QUEUE_NONE;
+}

@@ -1,0 +1,146 @@
+/*
+ * The records that wait, as the planner sees them: by group (a model and an integration), by queue
+ * within it (enum record_queue), and with what is known of the lists of the API that show them.
+ * Data only; what to do about it is planner.c. Pure; one thread; only this room's planner includes
+ * it.
+ */
+#ifndef BRIDGE_ENRICHER_WAITING_H
+#define BRIDGE_ENRICHER_WAITING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bridge/base/attributes.h"
+#include "bridge/base/table.h"
+#include "bridge/enricher/pending.h"
+
+/* Which series of pages. */
+enum pages_kind {
+    PAGES_LIVE, /* the newest first, for the live lane */
+    PAGES_LOW,  /* the newest first, for the low lane */
+    PAGES_SCAN, /* the whole list, the oldest first */
+    PAGES_KINDS
+};
+
+/* A series of pages of one list. */
+struct pages {
+    int64_t offset;   /* of the next page that goes deeper than all before */
+    bool top;         /* of the newest: the top of the list was asked for, so it goes deeper */
+    uint64_t start;   /* tick: records whose last event came later were not looked for */
+    int64_t since_ms; /* when the oldest record looked for was taken in */
+    uint32_t serial;
+    uint32_t wanted;    /* records looked for when it began */
+    uint32_t hits;      /* found by it so far */
+    uint32_t last_hits; /* by its last page */
+    int in_flight;
+    int dry;    /* pages in a row that did not pay */
+    bool ended; /* no further page is asked for */
+};
+
+/* What is known of a list: a model's, of one integration or of all. */
+struct list {
+    int64_t total;   /* rows, by its last answer; -1 = not known */
+    int64_t held_ms; /* no page before: it could not be read */
+    int limit;       /* rows a page */
+    uint32_t came;   /* records that began to wait since counted_ms */
+    float rate;      /* of that, a millisecond, when last counted */
+    int64_t counted_ms;
+    float found[PAGES_KINDS]; /* the part of the records looked for that series had, lately */
+    struct pages pages[PAGES_KINDS];
+};
+
+struct queue {
+    struct record *first;
+    struct record *last;
+    uint32_t count;
+};
+
+struct integration;
+struct model_lists;
+
+struct group {
+    struct integration *integration;
+    struct model_lists *model;
+    struct list list;
+    struct queue live;
+    struct queue single;
+    struct queue low;
+    int64_t ripe_ms;     /* when it is served at the latest */
+    int64_t served_ms;   /* when something was last asked for it; 0 = not yet */
+    int64_t low_last_ms; /* when its low lane last grew */
+    bool ripe;           /* in its integration's list of ripe groups */
+    bool timed;          /* in the heap */
+    bool eager;          /* in the queue of those that idle budget serves at once */
+    bool in_low;         /* in the queue of those with a low lane */
+    struct group *next_ripe;
+    struct group *next_eager;
+    struct group *next_low;
+    struct group *next_of_integration;
+    struct group *previous_of_integration;
+    struct group *next_of_model;
+    struct group *previous_of_model;
+};
+
+struct integration {
+    const char *id; /* "" for orphans */
+    struct group *groups;
+    struct group *ripe;
+    uint32_t waiting; /* records in its groups' queues, the low lane's aside */
+    bool in_turns;
+    struct integration *next_turn;
+};
+
+/* All groups of a model. */
+struct model_lists {
+    int place;
+    bool pages;          /* its list can be asked for by pages, and its records by id */
+    bool by_integration; /* its list knows that filter */
+    struct list list;    /* over all integrations */
+    uint32_t live;       /* records in all groups' queues */
+    uint32_t single;
+    uint32_t low;
+    struct group *groups;
+};
+
+struct waiting {
+    struct table integrations; /* id -> struct integration, borrowing the id */
+    struct model_lists *models;
+    int model_count;
+    size_t group_count;
+    size_t live; /* records in all queues of the kind */
+    size_t single;
+    size_t low;
+};
+
+void waiting_init(struct waiting *waiting, int models);
+void waiting_free(struct waiting *waiting);
+
+/* Forgets all records and groups; what is known of the models' lists over all integrations stays.
+ */
+void waiting_clear(struct waiting *waiting);
+
+/* The group of a record, made when there is none. */
+struct group *waiting_group(struct waiting *waiting, const struct record *record) MUST_CHECK;
+
+/* The group of these, or NULL. */
+struct group *waiting_find(const struct waiting *waiting, int place, const char *integration_id);
+
+/* Appends a record to a queue of its group (QUEUE_LIVE, _SINGLE or _LOW), or, when `first`, puts it
+ * before the others. */
+void waiting_put(struct waiting *waiting, struct group *group, struct record *record,
+                 enum record_queue queue, bool first);
+
+/* Takes a record out of its queue. */
+void waiting_take(struct waiting *waiting, struct record *record);
+
+/* Frees the group when it holds nothing, nothing refers to it, and there are many. */
+void waiting_let_go(struct waiting *waiting, struct group *group);
+
+/* Waits for live work. */
+bool group_has_work(const struct group *group);
+
+/* When the oldest of that was taken in; INT64_MAX when there is none. */
+int64_t group_oldest(const struct group *group);
+
+#endif
