@@ -30,6 +30,8 @@
       "Events taken from the events topics.")                                                      \
     X(EVENTS_COALESCED, counter, "events_coalesced_total", "",                                     \
       "Events that joined a record which waited already.")                                         \
+    X(EVENTS_SKIPPED, counter, "events_skipped_total", "",                                         \
+      "Events not worked on again: an earlier commit tells them as done.")                         \
     X(WAITING_RECORDS, gauge, "waiting_records", "",                                               \
       "Records with a change that is not yet committed.")                                          \
     X(OLDEST_LIVE, gauge, "oldest_waiting_seconds", "lane=\"live\"",                               \

@@ -30,6 +30,8 @@ void batch_free(struct batch *batch)
     for (size_t i = 0; i < batch->count; i++)
         free_item(&batch->items[i]);
     free(batch->items);
+    for (size_t i = 0; i < batch->offset_count; i++)
+        free(batch->offsets[i].metadata);
     free(batch->offsets);
     membership_release(batch->membership);
     free(batch);

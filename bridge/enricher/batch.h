@@ -22,6 +22,7 @@ enum item_kind {
     ITEM_FORWARD,     /* the claim's events go to `integration_id`'s partition */
     ITEM_DEAD_LETTER, /* the claim's events, with `code` and `message` */
     ITEM_NOTHING,     /* the claim's events change nothing; only their offsets go along */
+    ITEM_SKIPPED,     /* the same: an earlier commit tells them as done */
 };
 
 struct item {
@@ -46,6 +47,7 @@ struct item {
 struct batch_offset {
     int slot;
     int64_t watermark;
+    char *metadata; /* which offsets above it are done in this batch or before it; or NULL */
 };
 
 struct batch {

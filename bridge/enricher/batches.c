@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bridge/base/clock.h"
 #include "bridge/base/memory.h"
@@ -12,9 +13,14 @@
 #define BATCH_EVENTS  200
 #define BATCHES_AHEAD 2 /* given to the publisher: one in hand, one ready */
 
-/* The watermarks of all partitions whose work is in the batch. They count this batch's events as
- * done, and all those of batches before it, which are committed first. */
-static void fill_offsets(struct engine *engine, struct batch *batch)
+/* All metadata of a commit: the group's coordinator writes a commit in one piece, which may not be
+ * larger than the broker's message.max.bytes (1 MiB by default). */
+#define METADATA_BYTES ((size_t)256 << 10)
+
+/* The watermarks of all partitions whose work is in the batch. They, and what is done above them,
+ * count this batch's events as done, and all those of batches before it, which are committed first.
+ */
+static void list_offsets(struct engine *engine, struct batch *batch)
 {
     size_t capacity = 0;
     engine->batch_serial++;
@@ -30,8 +36,21 @@ static void fill_offsets(struct engine *engine, struct batch *batch)
                 batch->offsets = memory_grow(batch->offsets, capacity, sizeof *batch->offsets);
             }
             batch->offsets[batch->offset_count++] =
-                (struct batch_offset){slot, offsets_watermark(engine->offsets, slot)};
+                (struct batch_offset){slot, offsets_watermark(engine->offsets, slot), NULL};
         }
+    }
+}
+
+/* What one partition leaves of its share the others may use. */
+static void fill_offsets(struct engine *engine, struct batch *batch)
+{
+    size_t room = METADATA_BYTES;
+    list_offsets(engine, batch);
+    for (size_t i = 0; i < batch->offset_count; i++) {
+        struct batch_offset *offset = &batch->offsets[i];
+        offset->metadata =
+            offsets_describe(engine->offsets, offset->slot, room / (batch->offset_count - i));
+        room -= offset->metadata == NULL ? 0 : strlen(offset->metadata);
     }
 }
 

@@ -44,9 +44,8 @@ cJSON *engine_learn_parents(struct engine *engine, int number, const struct webh
     return known;
 }
 
-/* What earlier events of this child told of its parents, and now this one. */
-static cJSON *known_parents(struct engine *engine, const struct consumer_event *event,
-                            const struct webhook *webhook)
+cJSON *engine_learn_consumed(struct engine *engine, const struct consumer_event *event,
+                             const struct webhook *webhook)
 {
     int place = event->slot / engine->topics->partitions;
     int number = event->slot % engine->topics->partitions;
@@ -120,7 +119,8 @@ void engine_take_child(struct engine *engine, const struct consumer_event *event
                        int64_t now_ms)
 {
     bool readable = model_kind(webhook->model) != MODEL_CHILD;
-    cJSON *known = family_is_named(webhook->model) ? known_parents(engine, event, webhook) : NULL;
+    bool named = family_is_named(webhook->model);
+    cJSON *known = named ? engine_learn_consumed(engine, event, webhook) : NULL;
     struct family family =
         selected(engine, family_of(webhook->model, webhook->diff, webhook->payload, known));
     size_t parts = family.count + readable;

@@ -29,6 +29,7 @@ struct committer {
     struct transaction_producer *producer; /* NULL until connected, and after it was lost */
     struct reread *reread;
     struct random random;
+    bool untold;    /* Kafka refused the metadata of offsets: none is sent any more */
     size_t added;   /* items of the transaction that is under way */
     size_t awaited; /* of these, whose delivery was reported */
 };
@@ -301,6 +302,7 @@ static enum transaction_outcome add_item(struct committer *committer, struct bat
     case ITEM_DEAD_LETTER:
         return add_events(committer, batch, index, error);
     case ITEM_NOTHING:
+    case ITEM_SKIPPED:
         break;
     }
     return TRANSACTION_DONE;
@@ -312,9 +314,10 @@ static enum transaction_outcome commit(struct committer *committer, const struct
     int partitions = committer->topics->partitions;
     struct transaction_offset *offsets = memory_new(batch->offset_count, sizeof *offsets);
     for (size_t i = 0; i < batch->offset_count; i++) {
-        int slot = batch->offsets[i].slot;
-        offsets[i] = (struct transaction_offset){committer->topics->events[slot / partitions],
-                                                 slot % partitions, batch->offsets[i].watermark};
+        const struct batch_offset *offset = &batch->offsets[i];
+        offsets[i] = (struct transaction_offset){
+            committer->topics->events[offset->slot / partitions], offset->slot % partitions,
+            offset->watermark, committer->untold ? NULL : offset->metadata};
     }
     enum transaction_outcome outcome =
         transaction_commit(committer->producer, offsets, batch->offset_count, batch->membership,
@@ -423,6 +426,13 @@ static enum commit_outcome try_once(struct committer *committer, struct batch *b
         break;
     case TRANSACTION_BROKEN:
         drop_producer(committer);
+        break;
+    case TRANSACTION_UNTOLD:
+        committer->untold = true;
+        log_error("offset_metadata_refused", LOG_TEXT("reason", error->message),
+                  LOG_TEXT("hint", "the brokers' offset.metadata.max.bytes is to be 4096 or more; "
+                                   "until then, and a restart, work is done again after one"));
+        *pause_ms = 0;
         break;
     case TRANSACTION_REFUSED:
         *pause_ms = mended || mend(committer, batch, error) ? 0 : REFUSED_WAIT_MS;

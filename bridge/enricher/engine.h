@@ -5,9 +5,10 @@
  * Life of an event here: intake takes it (offsets_take) and joins it to a record -> the planner
  * chooses the record -> a request starts -> its answer becomes an item of the open batch, and the
  * item takes the events along (offsets_done) -> the batch goes to the publisher with the watermarks
- * of its partitions. An offset is done in the tracker only when its item is in a batch, and batches
- * are committed in order or not at all, so a watermark never passes work that is not in its own or
- * an earlier transaction.
+ * of its partitions and what is done above them. An offset is done in the tracker only when its
+ * last item is in a batch, a batch is closed before the next item is settled, and batches are
+ * committed in order or not at all: so neither a watermark nor what is told above it ever covers
+ * work that is not in its own or an earlier transaction.
  *
  * When partitions are given up, or a transaction was fenced, everything is forgotten (`epoch`
  * counts up, so that answers still under way are ignored) and the events are taken in again from
@@ -111,6 +112,17 @@ void engine_pause(struct engine *engine);
 /* True when the publisher is so far behind that nothing more may be taken in. */
 bool engine_is_full(const struct engine *engine);
 
+/* skipping.c */
+
+/* Notes what the partition's committed offset tells as done above it; metadata that cannot be used
+ * is logged (offset_metadata_ignored) and all events are worked on. */
+void engine_load_told(struct engine *engine, const struct consumer_slot *slot);
+
+/* False when the event is to be worked on. One that an earlier commit tells as done is not: it only
+ * teaches about parents, and its offset is done. */
+bool engine_skip(struct engine *engine, const struct consumer_event *event,
+                 int64_t now_ms) MUST_CHECK;
+
 /* children.c */
 
 /* The event is one of a child that shows up in its parents: they are to be fetched, and the child
@@ -123,6 +135,10 @@ void engine_take_child(struct engine *engine, const struct consumer_event *event
  * that is known now, which the caller deletes; NULL when nothing is. */
 cJSON *engine_learn_parents(struct engine *engine, int number,
                             const struct webhook *webhook) MUST_CHECK;
+
+/* The same for an event that was consumed: the cache then stands behind it. */
+cJSON *engine_learn_consumed(struct engine *engine, const struct consumer_event *event,
+                             const struct webhook *webhook) MUST_CHECK;
 
 /* Joins the event to a record's entry, which is made when there is none, and gives the claim, which
  * is to be told what the event adds. Then the record is to be given to engine_joined. */

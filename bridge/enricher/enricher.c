@@ -55,8 +55,10 @@ static bool on_assigned(void *context, const struct consumer_slot *slots, size_t
     engine->membership = membership;
     if (!engine_restore(engine, slots, count, error))
         return false;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         engine->owned[engine->owned_count++] = slots[i].slot;
+        engine_load_told(engine, &slots[i]);
+    }
     budget_set_share(&engine->budget, (int)count,
                      (int)engine->topics->model_count * engine->topics->partitions);
     bool whole = consumer_incomplete(engine->consumer) == 0;

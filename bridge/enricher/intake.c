@@ -145,6 +145,8 @@ void engine_take(struct engine *engine, const struct consumer_event *event, int6
         consumer_rejoin(engine->consumer);
         return;
     }
+    if (engine_skip(engine, event, now_ms))
+        return;
     struct headers headers = read_headers(message);
     struct webhook webhook = webhook_parse(message->payload, message->len);
     const char *code = refusal(engine, event, &webhook);

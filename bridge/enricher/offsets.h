@@ -4,11 +4,17 @@
  * The watermark of a partition is the lowest offset whose work is not done, or one past the last
  * event taken when all are. Committing the watermark loses nothing: everything below it is in, or
  * before, the transaction that carries it. Offsets may have gaps (transaction markers); they are
- * taken in rising order. Pure; one thread.
+ * taken in rising order.
+ *
+ * What is done above the watermark is told in the metadata of its commit (marks.h), so that whoever
+ * takes the events in again does not pay for them again. That loses nothing either: at the moment a
+ * batch is closed, an offset is done here exactly when its last part is in this batch or an earlier
+ * one (engine.h), and batches are committed in order or not at all. Pure; one thread.
  */
 #ifndef BRIDGE_ENRICHER_OFFSETS_H
 #define BRIDGE_ENRICHER_OFFSETS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,10 +36,33 @@ void offsets_take(struct offsets *offsets, int slot, int64_t offset, uint32_t pa
  * done, is a programming error and ends the process. */
 void offsets_done(struct offsets *offsets, int slot, int64_t offset);
 
+/* What the metadata of the committed `watermark` tells as done, before any event of the partition
+ * was taken. False with `*reason` (static) when it is not ours, is damaged or belongs to another
+ * watermark: then nothing is told. */
+bool offsets_load(struct offsets *offsets, int slot, int64_t watermark, const char *metadata,
+                  size_t length, const char **reason) MUST_CHECK;
+
+/* True when the event that comes next was told as done. One below the watermark that the metadata
+ * belongs to shows that the log was cut or made anew: then nothing is told any more. */
+bool offsets_told(struct offsets *offsets, int slot, int64_t offset) MUST_CHECK;
+
+/* An event that was told as done was taken in: it is done. */
+void offsets_skip(struct offsets *offsets, int slot, int64_t offset);
+
+/* The done ones above the watermark, those that were told included, as metadata of at most
+ * `maximum` characters, which the caller frees; NULL when there are none. Offsets that never were
+ * an event count as whatever makes it short. What does not fit is left out from the end on, and
+ * offsets_crowded says so: it is worked on again after a restart. */
+char *offsets_describe(struct offsets *offsets, int slot, size_t maximum) MUST_CHECK;
+
+/* True when the last description left something out: what holds the watermark should go first. */
+bool offsets_crowded(const struct offsets *offsets, int slot);
+
 /* One past the last event taken; -1 when none of the partition was. */
 int64_t offsets_next(const struct offsets *offsets, int slot);
 
-/* The watermark; -1 when no event of the partition was taken. */
+/* The watermark; -1 when no event of the partition was taken. It passes what was told as done also
+ * before that was taken in. */
 int64_t offsets_watermark(const struct offsets *offsets, int slot);
 
 /* Parts of events taken and not done: of one partition, and of all. */

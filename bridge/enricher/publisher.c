@@ -59,6 +59,7 @@ static void count(const struct batch *batch)
         [ITEM_SNAPSHOT] = METRIC_SNAPSHOTS,       [ITEM_ASSEMBLED] = METRIC_ASSEMBLED,
         [ITEM_TOMBSTONE] = METRIC_TOMBSTONES,     [ITEM_FORWARD] = METRIC_FORWARDED,
         [ITEM_DEAD_LETTER] = METRIC_DEAD_LETTERS, [ITEM_NOTHING] = METRIC_EVENTS_UNPUBLISHED,
+        [ITEM_SKIPPED] = METRIC_EVENTS_SKIPPED,
     };
     metrics_add(METRIC_TRANSACTIONS_COMMITTED, 1);
     for (size_t i = 0; i < batch->count; i++) {

@@ -106,7 +106,8 @@ static bool tell_assigned(struct consumer *consumer, const rd_kafka_topic_partit
     for (int i = 0; i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *element = &list->elems[i];
         slots[i] = (struct consumer_slot){slot_of(consumer, element->topic, element->partition),
-                                          element->offset < 0 ? -1 : element->offset};
+                                          element->offset < 0 ? -1 : element->offset,
+                                          element->metadata, element->metadata_size};
     }
     struct membership *membership =
         membership_new(rd_kafka_consumer_group_metadata(consumer->handle));

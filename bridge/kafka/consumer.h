@@ -31,7 +31,9 @@ struct consumer;
 
 struct consumer_slot {
     int slot;
-    int64_t offset; /* where reading starts: the committed offset, or -1 = the beginning */
+    int64_t offset;       /* where reading starts: the committed offset, or -1 = the beginning */
+    const char *metadata; /* what was committed with it; borrowed during the callback; or NULL */
+    size_t metadata_length;
 };
 
 struct consumer_callbacks {

@@ -1,6 +1,7 @@
 #include "bridge/kafka/transaction.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "bridge/base/clock.h"
 #include "bridge/base/log.h"
@@ -104,6 +105,13 @@ static enum transaction_outcome give_up(struct transaction_producer *producer,
     return aborted;
 }
 
+/* The group's coordinator finds the offsets' metadata, one or all of it, too large. */
+static bool is_too_much_told(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE ||
+           code == RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE;
+}
+
 /* Aborts after `problem`, which is consumed. */
 static enum transaction_outcome give_up_after(struct transaction_producer *producer,
                                               rd_kafka_error_t *problem, struct error *error,
@@ -114,7 +122,10 @@ static enum transaction_outcome give_up_after(struct transaction_producer *produ
     kafka_error(problem, error, doing);
     if (fatal)
         return lost(code);
-    return give_up(producer, is_group_fencing(code) ? TRANSACTION_FENCED : TRANSACTION_ABORTED,
+    return give_up(producer,
+                   is_group_fencing(code)   ? TRANSACTION_FENCED
+                   : is_too_much_told(code) ? TRANSACTION_UNTOLD
+                                            : TRANSACTION_ABORTED,
                    error);
 }
 
@@ -280,6 +291,10 @@ enum transaction_outcome transaction_commit(struct transaction_producer *produce
         rd_kafka_topic_partition_t *element =
             rd_kafka_topic_partition_list_add(list, offsets[i].topic, offsets[i].partition);
         element->offset = offsets[i].offset;
+        if (offsets[i].metadata != NULL) { /* the list frees it */
+            element->metadata = memory_text(offsets[i].metadata);
+            element->metadata_size = strlen(offsets[i].metadata);
+        }
     }
     enum transaction_outcome outcome = transaction_flush(producer, cancel, error);
     if (outcome == TRANSACTION_DONE)

@@ -33,12 +33,14 @@ struct transaction_offset {
     const char *topic;
     int partition;
     int64_t offset;
+    const char *metadata; /* kept by Kafka beside the offset; NULL = none */
 };
 
 enum transaction_outcome {
     TRANSACTION_DONE,
     TRANSACTION_ABORTED, /* nothing of it is visible; the same batch may be tried again */
     TRANSACTION_REFUSED, /* the same, because of one message: transaction_culprit says which */
+    TRANSACTION_UNTOLD,  /* the same, because of the offsets' metadata: without it, it may pass */
     TRANSACTION_ENDED,   /* nothing of it is visible: the coordinator ended it, it timed out or
                             another producer has our transactional.id. Replace the producer; the
                             group then decides whether the batch is still ours */
