@@ -109,6 +109,10 @@ void engine_balance(struct engine *engine);
 /* Pauses all partitions for good: what comes now is for the next owner. */
 void engine_pause(struct engine *engine);
 
+/* Where a commit cannot tell all that is done above the watermark, what holds the watermark is
+ * fetched first: looks for it. To be called about once a second. */
+void engine_urge(struct engine *engine, int64_t now_ms);
+
 /* True when the publisher is so far behind that nothing more may be taken in. */
 bool engine_is_full(const struct engine *engine);
 

@@ -173,6 +173,7 @@ static void measure(struct enricher *enricher, int64_t now_ms)
     if (now_ms < enricher->measured_ms + 1000)
         return;
     enricher->measured_ms = now_ms;
+    engine_urge(engine, now_ms);
     int64_t oldest[] = {now_ms, now_ms}; /* live, low */
     size_t cursor = 0;
     const struct table_slot *slot;

@@ -220,3 +220,29 @@ void engine_balance(struct engine *engine)
         balance_shares(engine);
     metrics_set(METRIC_PARTITIONS_PAUSED, engine->paused_count);
 }
+
+/* Does one of the claim's events hold the watermark of a crowded partition? */
+static bool holds_back(const struct engine *engine, const struct claim *claim)
+{
+    for (uint32_t i = 0; i < claim->count; i++) {
+        const struct event_ref *ref = &claim->refs[i];
+        if (offsets_crowded(engine->offsets, ref->slot) &&
+            offsets_watermark(engine->offsets, ref->slot) == ref->offset)
+            return true;
+    }
+    return false;
+}
+
+void engine_urge(struct engine *engine, int64_t now_ms)
+{
+    bool crowded = false;
+    for (size_t i = 0; i < engine->owned_count && !crowded; i++)
+        crowded = offsets_crowded(engine->offsets, engine->owned[i]);
+    size_t cursor = 0;
+    struct table_slot *slot;
+    while (crowded && (slot = table_next(&engine->pending.records, &cursor)) != NULL) {
+        struct record *record = slot->value;
+        if (planner_has(record) && holds_back(engine, &record->now))
+            planner_urge(engine->planner, record, now_ms);
+    }
+}

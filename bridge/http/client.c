@@ -319,6 +319,9 @@ static CURLcode set_request(struct transfer *transfer, struct waiting *waiting)
     CURL *easy = transfer->easy;
     CURLcode result = CURLE_OK;
     EASY_SET(easy, result, CURLOPT_URL, waiting->url);
+    /* Waits for a connection to say whether it multiplexes. Without TLS only its first answer
+     * would, and a slow one would hold up all others. */
+    EASY_SET(easy, result, CURLOPT_PIPEWAIT, strncasecmp(waiting->url, "https:", 6) == 0 ? 1L : 0L);
     if (waiting->body == NULL) {
         EASY_SET(easy, result, CURLOPT_HTTPGET, 1L);
         EASY_SET(easy, result, CURLOPT_HTTPHEADER, transfer->client->headers);

@@ -20,7 +20,6 @@ static CURLcode set_limits(CURL *easy, const struct http_options *options)
     EASY_SET(easy, result, CURLOPT_TCP_KEEPALIVE, 1L);
     EASY_SET(easy, result, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     EASY_SET(easy, result, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    EASY_SET(easy, result, CURLOPT_PIPEWAIT, 1L);
     EASY_SET(easy, result, CURLOPT_ACCEPT_ENCODING, "gzip");
     EASY_SET(easy, result, CURLOPT_USERAGENT, "propexo-bridge/" BRIDGE_VERSION);
     if (options->ca_file != NULL && options->ca_file[0] != '\0')

@@ -1,5 +1,6 @@
 """An API that serves the records a test gives it, byte for byte, on the paths of schemas/models.json."""
 
+import collections
 import http.server
 import json
 import re
@@ -31,6 +32,8 @@ class RecordApi:
         self.records = {model: {} for model in READABLE}  # model -> id -> (integration, JSON text)
         self.answers = {}  # (model, id) -> the whole body, in place of one made of a record
         self.requests = []
+        self.has_lists = True  # without them, each record has to be asked for by its id
+        self._held = {}  # (model, id) -> what an answer about it waits for
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -40,6 +43,7 @@ class RecordApi:
         return self
 
     def __exit__(self, *_):
+        self.release()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -53,10 +57,30 @@ class RecordApi:
         """`body` are the bytes of the answer to a request for this record."""
         self.answers[model, identifier] = body
 
+    def hold(self, model, *identifiers):
+        """What shows these records is not answered before release()."""
+        self._held |= {(model, identifier): threading.Event() for identifier in identifiers}
+
+    def release(self):
+        for held in self._held.values():
+            held.set()
+
+    def asked_for(self, model):
+        """How often each id of a model was asked for."""
+        found = (_BY_ID[model].fullmatch(path) for path in self.requests)
+        return collections.Counter(unquote(match[1]) for match in found if match)
+
+    def _wait(self, model, identifiers):
+        for identifier in identifiers:
+            if (model, identifier) in self._held:
+                self._held[model, identifier].wait()
+
     def answer(self, target):
         """(status, body) for a path with its query."""
         split = urlsplit(target)
         self.requests.append(split.path)
+        if split.path in _LISTS and not self.has_lists:
+            return 403, b'{"error": {"code": "forbidden", "message": "no lists"}}'
         if split.path in _LISTS:
             return 200, self._page(_LISTS[split.path], parse_qs(split.query))
         for name, path in _BY_ID.items():
@@ -66,6 +90,7 @@ class RecordApi:
         return 404, b'{"error": {"code": "not_found", "message": "no such path"}}'
 
     def _one(self, model, identifier):
+        self._wait(model, [identifier])
         if (model, identifier) in self.answers:
             return 200, self.answers[model, identifier]
         if identifier not in self.records[model]:
@@ -77,7 +102,9 @@ class RecordApi:
         offset = int(query.get("offset", [0])[0])
         limit = min(int(query.get("limit", [DEFAULT_LIMIT])[0]), MOST)
         wanted = query.get("integration_id", [None])[0] if "integration_id" in MODELS[model]["query"] else None
-        texts = [text for owner, text in self.records[model].values() if wanted in (None, owner)]
+        shown = {key: text for key, (owner, text) in self.records[model].items() if wanted in (None, owner)}
+        self._wait(model, list(shown)[offset : offset + limit])
+        texts = list(shown.values())
         meta = {
             "offset": offset,
             "limit": limit,
