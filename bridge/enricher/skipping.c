@@ -19,9 +19,11 @@
 void engine_load_told(struct engine *engine, const struct consumer_slot *slot)
 {
     const char *reason = NULL;
-    if (slot->offset < 0 || slot->metadata == NULL || slot->metadata_length == 0 ||
-        offsets_load(engine->offsets, slot->slot, slot->offset, slot->metadata,
-                     slot->metadata_length, &reason))
+    size_t length = slot->metadata == NULL ? 0 : slot->metadata_length;
+    /* Some clients send the zero that ends the text along, as who commits by hand may. */
+    length -= length > 0 && slot->metadata[length - 1] == '\0';
+    if (slot->offset < 0 || length == 0 ||
+        offsets_load(engine->offsets, slot->slot, slot->offset, slot->metadata, length, &reason))
         return;
     log_warn("offset_metadata_ignored",
              LOG_TEXT("topic", consumer_topic(engine->consumer, slot->slot)),

@@ -32,12 +32,12 @@ void window_advance(struct window *window, int64_t now_ms)
     window->old = window->remaining >= 0;
 }
 
-static int64_t later(int64_t a, int64_t b)
+static int64_t larger(int64_t a, int64_t b)
 {
     return a > b ? a : b;
 }
 
-static int64_t earlier(int64_t a, int64_t b)
+static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
@@ -61,8 +61,8 @@ static void began(struct window *window, int64_t after_ms, int64_t by_ms)
     /* The next window may have begun before we believed that it must. */
     if (window->after_ms + WINDOW_MS < by_ms)
         shift(window, 1);
-    window->after_ms = later(window->after_ms, after_ms);
-    window->by_ms = earlier(window->by_ms, by_ms);
+    window->after_ms = larger(window->after_ms, after_ms);
+    window->by_ms = smaller(window->by_ms, by_ms);
     if (window->after_ms >= window->by_ms) { /* the phase is not what it was */
         window->after_ms = after_ms;
         window->by_ms = by_ms;
@@ -80,7 +80,7 @@ static void accept(struct window *window, const struct window_word *word, int64_
  * was started after that one had come, else when it is far more than reordering explains. */
 static bool is_rise(const struct window *window, const struct window_word *word)
 {
-    if (word->limit_changed || word->remaining <= window->remaining)
+    if (word->remaining <= window->remaining)
         return false;
     int64_t far = word->limit / 4 + word->in_flight;
     return word->start_ms >= window->told_ms ||
@@ -100,8 +100,7 @@ void window_learn(struct window *window, const struct window_word *word, int64_t
             window->spent = 1 + word->in_flight;
         window->old = false;
         accept(window, word, now_ms);
-    } else if (word->limit_changed ||
-               (window->old && surely_now && word->start_ms >= window->told_ms)) {
+    } else if (window->old && surely_now && word->start_ms >= window->told_ms) {
         window->old = false;
         accept(window, word, now_ms);
     } else if (!window->old && !surely_now) {
@@ -110,6 +109,12 @@ void window_learn(struct window *window, const struct window_word *word, int64_t
     } else if (word->remaining <= window->remaining) {
         accept(window, word, now_ms);
     }
+}
+
+void window_limit_changed(struct window *window, int64_t more)
+{
+    if (window->remaining >= 0)
+        window->remaining = larger(0, window->remaining + more);
 }
 
 void window_learn_nothing(struct window *window, int64_t start_ms)
@@ -132,7 +137,7 @@ void window_exhausted(struct window *window, int64_t now_ms)
 
 void window_put_off(struct window *window, int64_t start_ms, int64_t delay_ms, int64_t now_ms)
 {
-    window->after_ms = later(window->after_ms, start_ms) - WINDOW_MS;
+    window->after_ms = larger(window->after_ms, start_ms) - WINDOW_MS;
     window->by_ms = now_ms + delay_ms - WINDOW_MS;
     if (window->after_ms < window->by_ms - WINDOW_MS)
         window->after_ms = window->by_ms - WINDOW_MS;

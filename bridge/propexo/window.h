@@ -30,7 +30,6 @@ struct window {
 struct window_word {
     int64_t remaining;
     int64_t limit;
-    bool limit_changed; /* since the last word: more left does not mean a new window */
     int in_flight;
     int64_t start_ms;
 };
@@ -39,6 +38,9 @@ struct window window_new(int64_t now_ms);
 
 /* Goes on to the window that now_ms is in. Every other function wants this done. */
 void window_advance(struct window *window, int64_t now_ms);
+
+/* The limit is `more` than it was (less than 0: less), and so is what remains. */
+void window_limit_changed(struct window *window, int64_t more);
 
 /* A word of the server. Words that arrive out of order, or from the window before, do no harm. */
 void window_learn(struct window *window, const struct window_word *word, int64_t now_ms);
