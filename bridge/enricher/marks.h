@@ -19,8 +19,9 @@
 
 #include "bridge/base/attributes.h"
 
-/* Characters: what a broker keeps (offset.metadata.max.bytes is 4096 by default). */
-#define MARKS_TEXT_MAXIMUM 4096
+/* Characters: what a broker keeps (offset.metadata.max.bytes is 4096 by default), less the zero
+ * that travels along. */
+#define MARKS_TEXT_MAXIMUM 4095
 
 /* `from` is in it, `to` is not. */
 struct marks_run {

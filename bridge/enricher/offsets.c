@@ -176,7 +176,9 @@ bool offsets_told(struct offsets *offsets, int slot, int64_t offset)
 {
     struct partition *partition = &offsets->partitions[slot];
     size_t i = partition->told_first;
-    if (partition->told != NULL && offset < partition->told_above) {
+    if (partition->told == NULL)
+        return false;
+    if (offset < partition->told_above) {
         log_warn("offset_metadata_ignored", LOG_NUMBER("slot", slot), LOG_NUMBER("offset", offset),
                  LOG_TEXT("reason", "the log was cut or made anew"));
         forget_told(partition);

@@ -330,7 +330,7 @@ static bool plan_live(struct planner *planner, const struct planner_budget *budg
         planner->turn = integration->next_turn;
         integration->in_turns = false;
         struct option option = best_of(planner, integration, budget, now_ms, &group);
-        if (option.worth == 0)
+        if (option.worth == 0 || group == NULL)
             continue;
         *plan = make(planner, group, &option, tick, now_ms);
         if (!group_has_work(group))

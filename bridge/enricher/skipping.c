@@ -20,7 +20,7 @@ void engine_load_told(struct engine *engine, const struct consumer_slot *slot)
 {
     const char *reason = NULL;
     size_t length = slot->metadata == NULL ? 0 : slot->metadata_length;
-    /* Some clients send the zero that ends the text along, as who commits by hand may. */
+    /* The zero that ends it travels along (kafka/transaction.c). */
     length -= length > 0 && slot->metadata[length - 1] == '\0';
     if (slot->offset < 0 || length == 0 ||
         offsets_load(engine->offsets, slot->slot, slot->offset, slot->metadata, length, &reason))

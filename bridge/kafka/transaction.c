@@ -293,7 +293,9 @@ enum transaction_outcome transaction_commit(struct transaction_producer *produce
         element->offset = offsets[i].offset;
         if (offsets[i].metadata != NULL) { /* the list frees it */
             element->metadata = memory_text(offsets[i].metadata);
-            element->metadata_size = strlen(offsets[i].metadata);
+            /* With its zero: Confluent's Python client, which others watch the group with, reads
+             * metadata up to a zero that nothing else puts there, and fails on what follows. */
+            element->metadata_size = strlen(offsets[i].metadata) + 1;
         }
     }
     enum transaction_outcome outcome = transaction_flush(producer, cancel, error);

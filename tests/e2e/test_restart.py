@@ -80,18 +80,11 @@ def enricher(bridge, api):
 
 
 def commits(kafka, group, topic):
-    """{partition: (offset, runs told as done)} of what a group has committed.
-
-    Confluent's client reads metadata up to the next zero byte, which may lie beyond its end: then the runs are None, and
-    it is to be read again.
-    """
+    """{partition: (offset, runs told as done)} of what a group has committed."""
     found = {}
     for (name, partition), (offset, text) in kafka.committed(group).items():
         if name == topic:
-            try:
-                watermark, runs = told(text)
-            except (AssertionError, ValueError):
-                watermark, runs = offset, None
+            watermark, runs = told(text)
             assert watermark in (None, offset)
             found[partition] = offset, runs
     return found
