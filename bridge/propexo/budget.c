@@ -1,7 +1,5 @@
 #include "bridge/propexo/budget.h"
 
-#include <math.h>
-
 #define RETRY_AFTER_MAXIMUM_S 300
 
 /* Of the own share. What is held back at full pace is for the ways between our clock and the
@@ -29,6 +27,10 @@
 
 /* When a probe finds the new minute not begun, it is looked for this much later. */
 #define PROBE_AGAIN_MS 2000
+
+/* It is believed not to have begun when less than such a part of the limit is left, and less than
+ * before. */
+#define NEARLY_ALL 4
 
 /* Others' rate is measured over this long at least. */
 #define OTHERS_MINIMUM_MS 5000
@@ -66,7 +68,7 @@ static double bucket_rate(const struct budget *budget, enum budget_pace pace)
     double minute = part * budget->share * (double)budget->limit;
     if (minute < 1)
         return minute * LAST_TOKEN / WINDOW_MS;
-    return (floor(minute) + LAST_TOKEN - bucket_size(budget, pace)) / WINDOW_MS;
+    return ((double)(int64_t)minute + LAST_TOKEN - bucket_size(budget, pace)) / WINDOW_MS;
 }
 
 static void refill(struct budget *budget, int64_t now_ms)
@@ -115,7 +117,7 @@ static double room(const struct budget *budget, int in_flight, int64_t now_ms)
     double age = larger(0, (double)(now_ms - budget->window.counted_ms));
     double most = 2 * budget->latency_ms + 1000;
     double margin = 1 + budget->others * ((age < most ? age : most) + others_ahead(budget));
-    return (double)budget->window.remaining - in_flight - margin;
+    return (double)(budget->window.remaining - budget->window.unseen - in_flight) - margin;
 }
 
 static int64_t bucket_wait(const struct budget *budget, enum budget_pace pace)
@@ -232,12 +234,13 @@ void budget_learn(struct budget *budget, int64_t limit, int64_t remaining, int i
         window_learn_nothing(&budget->window, word.start_ms);
         return;
     }
-    bool probed = budget->window.old && word.start_ms >= budget->window.by_ms &&
-                  remaining <= budget->window.remaining;
+    bool not_begun = budget->window.old && word.start_ms >= budget->window.by_ms &&
+                     remaining < budget->window.remaining && remaining * NEARLY_ALL < word.limit;
     window_learn(&budget->window, &word, now_ms);
-    if (probed && budget->limited == 0 && room(budget, in_flight, now_ms) < 1)
+    if (not_begun)
         window_put_off(&budget->window, word.start_ms, PROBE_AGAIN_MS, now_ms);
-    learn_others(budget, in_flight, now_ms);
+    else
+        learn_others(budget, in_flight, now_ms);
 }
 
 /* How long when a 429 does not say it: until the minute ends when that is known and this was not
@@ -270,8 +273,8 @@ int budget_concurrency(const struct budget *budget, int maximum)
 {
     if (budget->limit == 0)
         return maximum;
-    double needed = (double)budget->limit / WINDOW_MS * budget->latency_ms * 1.5 + 1;
-    int most = needed < maximum ? (int)ceil(needed) : maximum;
+    double needed = (double)budget->limit / WINDOW_MS * budget->latency_ms * 1.5 + 2;
+    int most = needed < maximum ? (int)needed : maximum;
     int least = maximum < 2 ? maximum : 2;
     return most < least ? least : most;
 }
@@ -285,8 +288,9 @@ int64_t budget_left(const struct budget *budget, int64_t now_ms)
     const struct window *window = &budget->window;
     if (now_ms >= window_end(window) || window->old)
         return budget->limit;
-    return window->remaining >= 0 ? shorter(window->remaining, budget->limit)
-                                  : longer(0, budget->limit - window->spent);
+    if (window->remaining < 0)
+        return longer(0, budget->limit - window->spent);
+    return longer(0, shorter(window->remaining - window->unseen, budget->limit));
 }
 
 bool budget_is_idle(struct budget *budget, int64_t now_ms)

@@ -72,19 +72,22 @@ static void began(struct window *window, int64_t after_ms, int64_t by_ms)
 static void accept(struct window *window, const struct window_word *word, int64_t now_ms)
 {
     window->remaining = word->remaining;
+    window->unseen = 0;
     window->counted_ms = word->start_ms;
     window->told_ms = now_ms;
 }
 
 /* More is left than before, and not because this answer was counted before that one: surely when it
- * was started after that one had come, else when it is far more than reordering explains. */
+ * was started after that one had come, else when it is far more than reordering explains. As much
+ * is more, too, because the request itself took one; not believed when the phase says otherwise. */
 static bool is_rise(const struct window *window, const struct window_word *word)
 {
-    if (word->remaining <= window->remaining)
-        return false;
+    int64_t more = word->remaining - window->remaining;
     int64_t far = word->limit / 4 + word->in_flight;
-    return word->start_ms >= window->told_ms ||
-           (word->start_ms > window->counted_ms && word->remaining > window->remaining + far);
+    bool searching = window->old || !window_is_known(window);
+    if (word->start_ms >= window->told_ms)
+        return more > 0 || (more == 0 && word->remaining > 0 && searching);
+    return word->start_ms > window->counted_ms && more > far;
 }
 
 void window_learn(struct window *window, const struct window_word *word, int64_t now_ms)
@@ -105,7 +108,7 @@ void window_learn(struct window *window, const struct window_word *word, int64_t
         accept(window, word, now_ms);
     } else if (!window->old && !surely_now) {
         /* Of the window before, or counted but not in the word that is held. */
-        window->remaining -= window->remaining > 0;
+        window->unseen++;
     } else if (word->remaining <= window->remaining) {
         accept(window, word, now_ms);
     }
@@ -122,7 +125,7 @@ void window_learn_nothing(struct window *window, int64_t start_ms)
     if (window->old && start_ms >= window->by_ms)
         window->remaining = -1; /* the server speaks of it no more */
     else
-        window->remaining -= window->remaining > 0;
+        window->unseen++;
 }
 
 void window_exhausted(struct window *window, int64_t now_ms)
@@ -130,6 +133,7 @@ void window_exhausted(struct window *window, int64_t now_ms)
     if (window->remaining < 0)
         window->counted_ms = now_ms - WINDOW_MS;
     window->remaining = 0;
+    window->unseen = 0;
     window->told_ms = now_ms;
     window->old = true;
     window->spent = 0;

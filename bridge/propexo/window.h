@@ -19,6 +19,7 @@ struct window {
     int64_t after_ms;   /* the present window began after this ... */
     int64_t by_ms;      /* ... and by this; 60 s apart when nothing is known */
     int64_t remaining;  /* the lowest word of this window; -1 = never told */
+    int64_t unseen;     /* answered since, but perhaps not counted in it */
     int64_t counted_ms; /* the server counted the request that told this not before ... */
     int64_t told_ms;    /* ... and not after this */
     int64_t spent;      /* requests of ours since it began, about */

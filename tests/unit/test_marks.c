@@ -115,7 +115,7 @@ static void test_too_long(void **state)
     /* The bytes are 4, 16, 65, 4, 16, 65 and so on. */
     memset(text, 'B', sizeof text);
     memcpy(text, "1:", 2);
-    struct marks_run *runs = read_text(text, MARKS_TEXT_MAXIMUM - 2, 4, &count, &reason);
+    struct marks_run *runs = read_text(text, MARKS_TEXT_MAXIMUM - 1, 4, &count, &reason);
     assert_non_null(runs);
     assert_true(count > 1000);
     free(runs);
