@@ -183,6 +183,32 @@ def test_the_limit_is_told_slows_and_refuses_until_the_minute_ends(sim):
     assert one.stats()["status_429"] >= 1
 
 
+def test_each_minute_of_the_limit_is_accounted_for(sim):
+    one = sim(limit_per_minute=4, minute_ms=6000, models="units")
+    record_id = next(iter(one.truth("units")))
+    before = time.time() * 1000
+    statuses = [one.get(f"/v1/{path}").status for path in ("units/", "units/", "nothing/")]
+    statuses += [one.record("units", record_id).status for _ in range(3)]
+    (first,) = one.stats()["windows"]
+    assert statuses == [200, 200, 404, 200, 429, 429] and first["number"] == 0
+    assert [first[kind] for kind in ("id", "list", "diffs", "other", "limited")] == [1, 2, 0, 1, 2]
+    assert before - 6000 < first["began_at"] < time.time() * 1000
+    wait_for(lambda: one.get("/v1/admin/data-diffs/?limit=1").status != 429, "the next minute", 10)
+    later = one.stats()["windows"][-1]
+    assert later["number"] == 1 and later["began_at"] == first["began_at"] + 6000 and later["diffs"] == 1
+    assert before < later["began_at"] < time.time() * 1000
+    assert sum(window["limited"] for window in one.stats()["windows"]) == one.stats()["status_429"]
+
+
+def test_only_the_last_sixty_minutes_are_accounted_for(sim):
+    one = sim(limit_per_minute=0, minute_ms=10, models="units")
+    wait_for(lambda: one.get("/v1/units/?limit=1") and len(one.stats()["windows"]) == 60, "60 windows")
+    number = one.stats()["windows"][-1]["number"]
+    wait_for(lambda: one.get("/v1/units/?limit=1") and one.stats()["windows"][-1]["number"] > number, "one more")
+    numbers = [window["number"] for window in one.stats()["windows"]]
+    assert len(numbers) == 60 and numbers == sorted(set(numbers))
+
+
 def test_without_a_limit_no_limit_is_told(sim):
     assert "x-ratelimit-limit" not in sim().get("/v1/units/").headers
 

@@ -156,6 +156,59 @@ def test_the_seed_decides_records_changes_and_shapes(sim, receiver):
     assert run(8)[0] != run(7)[0]
 
 
+def test_distinct_changes_hit_each_record_once_before_any_twice(sim, receiver):
+    def told(seed):
+        one = sim(distinct="on", records=30, rate=0, new_percent=0, seed=seed)
+        deliver(one, receiver(), changes=120)
+        ids = [(note["model"], note["id"]) for note in one.told()]
+        assert set(ids) == {(model, record_id) for model in MODELS for record_id in one.truth(model)}
+        assert ids[:60] != sorted(ids[:60]) and len({model for model, _ in ids[:60]}) == len(MODELS)
+        deliver(one, receiver(), changes=10)
+        again = [(note["model"], note["id"]) for note in one.told()][120:]
+        wait_for(lambda: one.stats()["webhooks_ok"] == 130, "130 webhooks")
+        return ids, again
+
+    first = told(7)
+    assert first[1] == first[0][:10] and told(7) == first and told(8) != first
+
+
+def test_distinct_changes_pass_deleted_records_by(sim, receiver):
+    one = sim(distinct="on", records=5, rate=0, new_percent=0, models="units")
+    kept, *gone = one.truth("units")
+    for record_id in gone:
+        one.post("delete?" + urllib.parse.urlencode({"model": "units", "id": record_id}))
+    deliver(one, receiver(), changes=3)
+    assert [note["id"] for note in one.told()] == [None] * 4 + [kept] * 3
+
+
+def test_a_note_of_each_webhook_says_which_reads_show_its_change(sim, receiver):
+    one, sink = sim(records=40, rate=0, last_seen_percent=40, webhook_concurrency=1, retry_ms=5), receiver([503])
+    before = one.stats()["read_sequence"]
+    deliver(one, sink, changes=150)
+    told, sent = one.told(), one.sent()
+    assert [(note["queued_at"], note["ended_at"], note["outcome"]) for note in told] == [
+        (entry["queued_at"], entry["ended_at"], "ok") for entry in sent
+    ]
+    events = [event_of(entry["body"]) for entry in sent]
+    assert [(note["model"], note["id"]) for note in told] == [event[:2] for event in events]
+    assert [note["seen_only"] for note in told] == [kind == "UPDATE" and not set(c["new"]) - STAMPS for *_, kind, c, _ in events]
+    numbers = [note["sequence"] for note in told]
+    assert before < numbers[0] and numbers == sorted(set(numbers))
+    model, record_id = told[-1]["model"], told[-1]["id"]
+    _, sequence = without_sequence(one.record(model, record_id).results())
+    assert sequence > numbers[-1]
+    one.post("change", {"model": model, "id": record_id, "fields": {"x_id": "by hand"}})
+    wait_for(lambda: one.told()[-1]["outcome"] == "ok", "the webhook of the change by hand")
+    assert one.told()[-1]["sequence"] > sequence and not one.told()[-1]["seen_only"]
+
+
+def test_the_notes_go_on_where_the_bodies_end(sim, receiver):
+    one = sim(records=10, rate=0, drop_webhooks=100)
+    deliver(one, receiver(), changes=12000)
+    assert len(one.sent(20000)) == 10000
+    assert [note["outcome"] for note in one.told()] == ["dropped"] * 12000
+
+
 # Late and repeated webhooks
 
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/simulator/delays.h"
+#include "tests/simulator/distinct.h"
 #include "tests/simulator/edit.h"
 #include "tests/simulator/log.h"
 #include "tests/simulator/webhook_body.h"
@@ -21,6 +22,7 @@ struct changes {
     struct webhooks *webhooks;
     struct diffs *diffs;
     const struct options *options;
+    struct distinct *distinct;     /* NULL = a record may change again at any time */
     struct random random;          /* what changes */
     struct random webhooks_random; /* how it is told */
     enum shape shape;
@@ -45,6 +47,8 @@ struct changes *changes_create(struct store *store, struct webhooks *webhooks, s
     changes->webhooks_random = random_make(options->seed, STREAM_WEBHOOKS);
     changes->shape = (enum shape)options->shape;
     changes->rate = options->rate;
+    if (options->distinct != 0)
+        changes->distinct = distinct_create(store, options->seed);
     changes->announced = true;
     if (options->changes > 0)
         changes_start(changes, options->changes);
@@ -53,6 +57,9 @@ struct changes *changes_create(struct store *store, struct webhooks *webhooks, s
 
 void changes_destroy(struct changes *changes)
 {
+    if (changes == NULL)
+        return;
+    distinct_destroy(changes->distinct);
     free(changes);
 }
 
@@ -118,29 +125,42 @@ static void begin_event(struct webhook_event *event, const struct changes *chang
         values_write_vendor(&event->vendor, &changes->store->values, record->integration);
 }
 
-static void send_event(struct changes *changes, struct webhook_event *event)
+static void send_event(struct changes *changes, struct webhook_event *event,
+                       const struct told_change *change)
 {
     struct text body = {0};
     enum shape shape = draw_shape(changes);
     webhook_body_write(&body, shape, event, &changes->webhooks_random);
     bool dropped = random_percent(&changes->webhooks_random, changes->options->drop_webhooks);
-    if (!webhooks_send(changes->webhooks, &body, dropped))
+    if (!webhooks_send(changes->webhooks, &body, change, dropped))
         log_line("error", "webhook_not_queued", "waiting=%d", WEBHOOKS_WAITING_MAX);
     text_free(&body);
 }
 
-/* Tells a change by a webhook, or not, and keeps it. */
-static void end_event(struct changes *changes, struct webhook_event *event, uint32_t integration,
-                      bool webhook)
+/* Which record a webhook is about, and when in the order of reads. Behind the change itself. */
+static struct told_change note_change(const struct changes *changes,
+                                      const struct collection *collection, uint32_t number,
+                                      bool seen_only)
 {
-    if (webhook)
-        send_event(changes, event);
+    const struct store *store = changes->store;
+    return (struct told_change){.collection = (uint32_t)(collection - store->collections),
+                                .number = number,
+                                .sequence = store->sequence,
+                                .seen_only = seen_only};
+}
+
+/* Tells a change by a webhook, or not (NULL), and keeps it. */
+static void end_event(struct changes *changes, struct webhook_event *event, uint32_t integration,
+                      const struct told_change *told)
+{
+    if (told != NULL)
+        send_event(changes, event, told);
     diffs_add(changes->diffs, event, integration, store_now(changes->store));
     webhook_event_free(event);
 }
 
 /* Applies the edit and tells it. */
-static void finish_edit(struct changes *changes, struct edit *edit, bool webhook)
+static void finish_edit(struct changes *changes, struct edit *edit, bool seen_only, bool webhook)
 {
     struct webhook_event event;
     const struct record *record = &edit->collection->records[edit->number];
@@ -148,7 +168,8 @@ static void finish_edit(struct changes *changes, struct edit *edit, bool webhook
     edit_write_diff(&event.payload, edit);
     edit_apply(edit);
     changes->counts.made++;
-    end_event(changes, &event, record->integration, webhook);
+    struct told_change told = note_change(changes, edit->collection, edit->number, seen_only);
+    end_event(changes, &event, record->integration, webhook ? &told : NULL);
 }
 
 /* Some of the fields; often with the id, sometimes without, and with the parents' ids. Only of what
@@ -191,7 +212,8 @@ static void make_new(struct changes *changes, struct collection *collection)
     write_payload(&event.payload, changes, collection, record);
     changes->counts.made++;
     changes->counts.made_new++;
-    end_event(changes, &event, record->integration, true);
+    struct told_change told = note_change(changes, collection, number, false);
+    end_event(changes, &event, record->integration, &told);
 }
 
 /* A record that is not deleted; STORE_NONE when the draw and its successors find none. */
@@ -219,7 +241,8 @@ static struct edit_stamps stamps_of(const struct changes *changes, bool fields, 
 
 static void make_update(struct changes *changes, struct collection *collection, bool seen_only)
 {
-    uint32_t number = draw_record(changes, collection);
+    uint32_t number = changes->distinct != NULL ? distinct_next(changes->distinct, &collection)
+                                                : draw_record(changes, collection);
     if (number == STORE_NONE) {
         make_new(changes, collection);
         return;
@@ -232,7 +255,7 @@ static void make_update(struct changes *changes, struct collection *collection, 
     bool fields = edit.count > 0;
     edit_touch(&edit, stamps_of(changes, fields, told || !fields));
     changes->counts.made_last_seen += !fields;
-    finish_edit(changes, &edit, true);
+    finish_edit(changes, &edit, !fields, true);
     edit_end(&edit);
 }
 
@@ -303,7 +326,7 @@ bool changes_make(struct changes *changes, struct collection *collection, uint32
     if (good) {
         bool any = edit.count > 0;
         edit_touch(&edit, stamps_of(changes, any, !any));
-        finish_edit(changes, &edit, webhook);
+        finish_edit(changes, &edit, !any, webhook);
     }
     edit_end(&edit);
     return good;
@@ -321,7 +344,8 @@ void changes_delete(struct changes *changes, struct collection *collection, uint
     edit_end(&edit);
     store_delete(changes->store, collection, number);
     changes->counts.deleted++;
-    end_event(changes, &event, record->integration, true);
+    struct told_change told = note_change(changes, collection, number, false);
+    end_event(changes, &event, record->integration, &told);
 }
 
 void changes_counts(const struct changes *changes, struct change_counts *counts)

@@ -102,6 +102,13 @@ static void write_api_counts(struct text *text, const struct http_api_counts *co
                 counts->max_in_flight);
 }
 
+static void write_windows(struct text *text, const struct control *control)
+{
+    const struct http_api_counts *counts = http_api_counts(control->api);
+    text_add(text, ",\"windows\":");
+    windows_write(text, &counts->windows, counts->windows_started_at, control->minute_ms);
+}
+
 static void get_stats(const struct control *control, struct request *request)
 {
     struct text *text = &request->answer.body;
@@ -117,6 +124,7 @@ static void get_stats(const struct control *control, struct request *request)
     text_format(text, ",\"diffs_kept\":%" PRIu64, diffs_kept(control->diffs));
     write_webhook_counts(text, &webhooks);
     write_api_counts(text, http_api_counts(control->api));
+    write_windows(text, control);
     text_format(text, ",\"read_sequence\":%" PRIu64 ",\"records\":{", control->store->sequence);
     for (unsigned i = 0; i < control->store->count; i++) {
         const struct collection *collection = &control->store->collections[i];
@@ -135,6 +143,32 @@ static void get_sent(const struct control *control, struct request *request)
     uint64_t limit = text != NULL ? strtoull(text, NULL, 10) : SENT_STANDARD;
     request->answer.status = 200;
     webhooks_write_sent(control->webhooks, &request->answer.body, limit);
+}
+
+static void write_told(struct text *text, const struct store *store, const struct told *told)
+{
+    const struct collection *collection = &store->collections[told->change.collection];
+    const struct state *state = collection->records[told->change.number].state;
+    size_t length = 4;
+    const char *id = "null";
+    if (state != NULL)
+        id = state_get(state, (unsigned)collection->layout.id, &length);
+    text_format(text, "{\"model\":\"%s\",\"id\":", collection->layout.model->name);
+    text_append(text, id, length);
+    text_format(text, ",\"sequence\":%" PRIu64 ",\"seen_only\":%s", told->change.sequence,
+                told->change.seen_only ? "true" : "false");
+    text_format(text, ",\"queued_at\":%" PRId64 ",\"ended_at\":%" PRId64 ",\"outcome\":\"%s\"}\n",
+                told->queued_at, told->ended_at, delivery_outcome_name(told->outcome));
+}
+
+static void get_told(const struct control *control, struct request *request)
+{
+    size_t count;
+    struct told *told = webhooks_told(control->webhooks, &count);
+    request->answer.status = 200;
+    for (size_t i = 0; i < count; i++)
+        write_told(&request->answer.body, control->store, &told[i]);
+    free(told);
 }
 
 /* The body as an object without members other than the named ones; an empty body is an empty
@@ -290,9 +324,9 @@ struct page {
 };
 
 static const struct page pages[] = {
-    {"GET", "truth", get_truth},     {"GET", "stats", get_stats},   {"GET", "sent", get_sent},
-    {"POST", "start", post_start},   {"POST", "stop", post_stop},   {"POST", "change", post_change},
-    {"POST", "delete", post_delete}, {"POST", "fault", post_fault},
+    {"GET", "truth", get_truth},     {"GET", "stats", get_stats},     {"GET", "sent", get_sent},
+    {"GET", "told", get_told},       {"POST", "start", post_start},   {"POST", "stop", post_stop},
+    {"POST", "change", post_change}, {"POST", "delete", post_delete}, {"POST", "fault", post_fault},
 };
 
 void control_answer(const struct control *control, struct request *request)

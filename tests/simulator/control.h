@@ -2,6 +2,7 @@
 #define SIMULATOR_CONTROL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "tests/simulator/changes.h"
 #include "tests/simulator/diffs.h"
@@ -18,6 +19,7 @@ struct control {
     struct changes *changes;
     struct webhooks *webhooks;
     struct http_api *api;
+    uint64_t minute_ms; /* how long one window of the limit lasts */
 };
 
 bool control_serves(const struct request *request);

@@ -40,11 +40,16 @@ void delivery_destroy(struct delivery *delivery)
     free(delivery);
 }
 
+const char *delivery_outcome_name(enum delivery_outcome outcome)
+{
+    static const char *const names[] = {"waiting", "ok", "lost", "dropped"};
+    return names[outcome];
+}
+
 void delivery_write(struct text *text, const struct delivery *delivery)
 {
-    static const char *const outcomes[] = {"waiting", "ok", "lost", "dropped"};
     text_format(text, "{\"number\":%" PRIu64 ",\"outcome\":\"%s\",\"attempts\":%u,\"status\":%u",
-                delivery->number, outcomes[delivery->outcome], delivery->attempts,
+                delivery->number, delivery_outcome_name(delivery->outcome), delivery->attempts,
                 delivery->status);
     text_format(text, ",\"queued_at\":%" PRId64 ",\"ended_at\":%" PRId64 ",\"signature\":\"%s\"",
                 delivery->queued_at, delivery->ended_at, delivery->signature);

@@ -37,6 +37,9 @@ struct delivery {
 struct delivery *delivery_create(uint64_t number, struct text *body, const char *secret);
 void delivery_destroy(struct delivery *delivery);
 
+/* A constant word. */
+const char *delivery_outcome_name(enum delivery_outcome outcome);
+
 /* Appends it as a JSON object. */
 void delivery_write(struct text *text, const struct delivery *delivery);
 

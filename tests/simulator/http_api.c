@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "tests/simulator/clock.h"
 #include "tests/simulator/list.h"
 
 #define DIFFS_PATH "/v1/admin/data-diffs/"
@@ -36,6 +37,7 @@ struct http_api *http_api_create(struct store *store, const struct diffs *diffs,
     api->shuffle = random_make(options->seed, STREAM_SHUFFLE);
     api->limits = (struct limits){
         .per_minute = options->limit_per_minute, .minute_ms = options->minute_ms, .start = now};
+    api->counts.windows_started_at = clock_wall() - (clock_monotonic() - now);
     return api;
 }
 
@@ -264,6 +266,8 @@ uint64_t http_api_begin(struct http_api *api, struct request *request, int64_t n
     if (counts->in_flight > counts->max_in_flight)
         counts->max_in_flight = counts->in_flight;
     request->verdict = limits_take(&api->limits, now);
+    windows_count(&counts->windows, request->verdict.window, request->kind,
+                  request->verdict.refused);
     if (request->kind != REQUEST_OTHER && !request->verdict.refused)
         request->fault = faults_draw(&api->faults, request->kind == REQUEST_ID);
     set_limit_headers(api, request);

@@ -8,6 +8,7 @@
 #include "tests/simulator/options.h"
 #include "tests/simulator/request.h"
 #include "tests/simulator/store.h"
+#include "tests/simulator/windows.h"
 
 /* The API's own pages: /v1/<path>/, /v1/<path>/{id} and /v1/admin/data-diffs/, with its limit, its
  * latency and its faults. On the store's thread. */
@@ -19,6 +20,8 @@ struct http_api_counts {
     uint64_t too_many;    /* 429 */
     uint64_t in_flight;
     uint64_t max_in_flight;
+    struct windows windows;
+    int64_t windows_started_at; /* milliseconds since 1970 */
 };
 
 /* `now` is monotonic: the limit's first minute begins. Options, store and diffs must outlive it. */

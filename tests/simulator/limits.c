@@ -2,11 +2,11 @@
 
 struct limits_verdict limits_take(struct limits *limits, int64_t now)
 {
-    struct limits_verdict verdict = {0};
-    if (limits->per_minute == 0)
-        return verdict;
     int64_t length = (int64_t)limits->minute_ms;
     int64_t window = (now - limits->start) / length;
+    struct limits_verdict verdict = {.window = (uint64_t)window};
+    if (limits->per_minute == 0)
+        return verdict;
     if (window != limits->window) {
         limits->window = window;
         limits->used = 0;

@@ -16,7 +16,8 @@ struct limits {
 #define LIMITS_SLOW_MS 2000 /* what an answer takes longer from 80 % on */
 
 struct limits_verdict {
-    bool refused; /* 429 */
+    uint64_t window; /* how many minutes have gone by since the start */
+    bool refused;    /* 429 */
     bool slow;
     uint64_t remaining;
     uint64_t retry_after; /* whole seconds until the window ends, at least 1 */

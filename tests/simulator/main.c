@@ -72,7 +72,9 @@ static int block_signals(void)
 static int simulate(const struct options *options, int signal_fd)
 {
     int exit_code = EXIT_AWAY;
-    struct control control = {.store = store_create(options), .diffs = diffs_create(options->seed)};
+    struct control control = {.store = store_create(options),
+                              .diffs = diffs_create(options->seed),
+                              .minute_ms = options->minute_ms};
     control.webhooks = webhooks_create(options);
     control.api = http_api_create(control.store, control.diffs, options, clock_monotonic());
     struct server *server = NULL;

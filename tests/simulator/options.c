@@ -72,6 +72,7 @@ static const struct row rows[] = {
     DECIMAL("mixed-orphans", mixed_orphans, 100, "0", "percent of mixed that are A0"),
     DECIMAL("new-percent", new_percent, 100, "5", "percent of changes that make a record"),
     DECIMAL("last-seen-percent", last_seen_percent, 100, "10", "percent that move last_seen alone"),
+    CHOICE("distinct", distinct, switches, "off", "no record changes again before all have"),
     CHOICE("updated-at", updated_at, movers, "changes",
            "moved by all, by changes (not by last_seen alone), by none"),
     CHOICE("diff-updated-at", diff_updated_at, diff_ways, "mixed",

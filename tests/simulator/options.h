@@ -54,6 +54,7 @@ struct options {
     double mixed_orphans;
     double new_percent;
     double last_seen_percent;
+    int distinct;           /* a switch */
     int updated_at;         /* enum updated_at */
     int diff_updated_at;    /* enum diff_updated_at */
     int parents_updated_at; /* enum parents_updated_at */

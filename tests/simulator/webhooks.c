@@ -35,6 +35,7 @@ struct webhooks {
     struct delivery *first; /* not yet tried */
     struct delivery *last;
     struct delivery **history; /* a ring */
+    struct told_log told;
     uint64_t made;
     uint64_t asleep; /* of those that wait */
     struct random late_random;
@@ -76,6 +77,7 @@ static void set_outcome(struct webhooks *webhooks, struct delivery *delivery,
         webhooks->counts.lost++;
     else
         webhooks->counts.dropped++;
+    told_end(&webhooks->told, delivery);
 }
 
 /* It waits no longer. With the lock held. */
@@ -302,6 +304,7 @@ static void free_webhooks(struct webhooks *webhooks)
     for (uint64_t i = 0; i < WEBHOOKS_KEPT_MAX; i++)
         delivery_destroy(webhooks->history[i]);
     free(webhooks->history);
+    told_free(&webhooks->told);
     free(webhooks->url);
     pthread_mutex_destroy(&webhooks->lock);
     if (webhooks->ended_fd >= 0)
@@ -376,7 +379,8 @@ static void enqueue(struct webhooks *webhooks, struct delivery *delivery)
     webhooks->counts.waiting++;
 }
 
-bool webhooks_send(struct webhooks *webhooks, struct text *body, bool dropped)
+bool webhooks_send(struct webhooks *webhooks, struct text *body, const struct told_change *change,
+                   bool dropped)
 {
     struct delivery *delivery = NULL;
     pthread_mutex_lock(&webhooks->lock);
@@ -387,6 +391,7 @@ bool webhooks_send(struct webhooks *webhooks, struct text *body, bool dropped)
         delivery->late = random_percent(&webhooks->late_random, webhooks->late.percent);
         delivery->replay = random_percent(&webhooks->replay_random, webhooks->replay.percent);
         keep(webhooks, delivery);
+        told_add(&webhooks->told, change, delivery->queued_at);
         if (send)
             enqueue(webhooks, delivery);
         else
@@ -431,4 +436,16 @@ void webhooks_write_sent(struct webhooks *webhooks, struct text *text, uint64_t 
     }
     text_add(text, "]\n");
     pthread_mutex_unlock(&webhooks->lock);
+}
+
+struct told *webhooks_told(struct webhooks *webhooks, size_t *count)
+{
+    pthread_mutex_lock(&webhooks->lock);
+    size_t bytes = webhooks->told.count * sizeof webhooks->told.items[0];
+    struct told *copy = memory_get(bytes + 1);
+    if (bytes > 0)
+        memcpy(copy, webhooks->told.items, bytes);
+    *count = webhooks->told.count;
+    pthread_mutex_unlock(&webhooks->lock);
+    return copy;
 }

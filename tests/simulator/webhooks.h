@@ -7,6 +7,7 @@
 
 #include "tests/simulator/options.h"
 #include "tests/simulator/text.h"
+#include "tests/simulator/told.h"
 
 /*
  * Signs and delivers webhooks on a thread of its own: many at once over kept connections, so that
@@ -44,7 +45,8 @@ void webhooks_set_url(struct webhooks *webhooks, const char *url);
 
 /* Takes the body. A dropped one is only remembered. False when WEBHOOKS_WAITING_MAX wait: nothing
  * was taken. */
-bool webhooks_send(struct webhooks *webhooks, struct text *body, bool dropped);
+bool webhooks_send(struct webhooks *webhooks, struct text *body, const struct told_change *change,
+                   bool dropped);
 
 /* How many wait, and how many of these sleep because they are late or still to be replayed. */
 struct webhook_load {
@@ -60,5 +62,8 @@ int webhooks_fd(const struct webhooks *webhooks);
 
 /* Appends a JSON array of the last `limit` webhooks, the newest last. */
 void webhooks_write_sent(struct webhooks *webhooks, struct text *text, uint64_t limit);
+
+/* A copy of the notes of the first TOLD_KEPT_MAX webhooks, to be freed by the caller. */
+struct told *webhooks_told(struct webhooks *webhooks, size_t *count);
 
 #endif

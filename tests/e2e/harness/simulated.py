@@ -98,6 +98,11 @@ class Sim:
     def stats(self):
         return fetch("GET", f"{self.url}/_sim/stats").json()
 
+    def told(self):
+        answer = fetch("GET", f"{self.url}/_sim/told")
+        assert answer.status == 200
+        return [json.loads(line) for line in answer.body.splitlines()]
+
     def sent(self, limit=10000):
         return fetch("GET", f"{self.url}/_sim/sent?limit={limit}").json()
 
