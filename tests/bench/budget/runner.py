@@ -48,10 +48,12 @@ def _measure(stage, measured):
     scenario = stage.scenario
     before = stage.simulator.stats()
     began = time.monotonic()
+    stage.start_other_client()
     _drive(stage)
     told = stage.told()
     finished = _wait_visible(stage, told)
     end_ms = time.time() * 1000
+    stage.stop_other_client()
     after = stage.simulator.stats()
     elapsed = time.monotonic() - began
     bars = [_truth(stage, told, finished)]
@@ -136,8 +138,7 @@ def _figures(stage, told, coverage, before, after, elapsed, finished):
     if after["windows"]:
         made |= figures.minutes(after["windows"], coverage)
     if stage.other:
-        stage.other.close()
-        statuses = list(stage.other.statuses)
+        statuses = stage.other.statuses
         made |= {"other_requests": len(statuses), "other_limited": statuses.count(429)}
     made["bridge_limited"] = sum(stage.metric("bridge_api_requests_total", outcome="limited"))
     published = stage.metric("bridge_snapshots_total")

@@ -109,8 +109,8 @@ SCENARIOS = (
     Scenario(
         "other-client",
         integrations=6,
-        changes=225,
-        patience=420,
+        changes=300,
+        patience=480,
         other_client=75,
         bars=(at_most("bridge_limited", lambda figures: figures["minutes"]),),
         **UNPAGEABLE,

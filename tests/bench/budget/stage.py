@@ -60,8 +60,6 @@ class Stage:
             program.start_ready()
         wait_until(self._shared_out, START_SECONDS, "an assignment of each enricher", interval=0.1)
         self.reader = Reader(self.kafka, self.prefix, scenario.models)
-        if scenario.other_client:
-            self.other = OtherClient(self.simulator, scenario.models[0], scenario.other_client)
 
     def _bridge(self, command, label):
         config = {
@@ -88,6 +86,15 @@ class Stage:
         return len(owned) == len(self.enrichers) and all(owned)
 
     # Steering
+
+    def start_other_client(self):
+        if self.scenario.other_client:
+            self.other = OtherClient(self.simulator, self.scenario.models[0], self.scenario.other_client)
+
+    def stop_other_client(self):
+        """Returns when all its answers have come."""
+        if self.other is not None:
+            self.other.close()
 
     def change_one_of_each_integration(self):
         """As nearly at the same moment as the requests for it can be made."""
