@@ -14,16 +14,15 @@
 #define PAST_MS 5000
 /* How much further back a narrowed page goes. */
 #define NARROW_MS 60000
-/* A list that the API does not give is asked for again after this, and by then the planner's rest.
- */
+/* What the planner's own rest for a list that the API does not give is counted from. */
 #define REFUSED_MS 1000
 
 static const char *const kinds[PAGES_KINDS] = {"live", "low", "scan"};
 
 struct page {
     struct page_ask ask;
-    bool narrowed;
-    bool probe; /* the first one that is */
+    int64_t since_ms; /* it is narrowed to this on the server's clock; 0 = it is not */
+    bool probe;       /* the first one that is */
 };
 
 /* When a row last changed, on the server's clock; false when it does not tell. */
@@ -98,12 +97,11 @@ static void take_rows(struct engine *engine, const struct page_ask *ask, cJSON *
 static void end_probe(struct page_reader *reader, const struct page *page, const cJSON *rows)
 {
     int64_t at = 0;
-    int64_t since = page->ask.since_ms + reader->ahead_ms - NARROW_MS;
     reader->narrows = true;
     const cJSON *row;
     cJSON_ArrayForEach(row, rows)
     {
-        if (row_time(row, &at) && at < since - 1000)
+        if (row_time(row, &at) && at < page->since_ms - 1000)
             reader->narrows = false;
     }
     log_info("probed", LOG_TEXT("filter", "updated_at_gte"),
@@ -113,7 +111,7 @@ static void end_probe(struct page_reader *reader, const struct page *page, const
 static void on_page(struct engine *engine, const struct page *page, struct api_page *answer,
                     uint64_t start, size_t bytes, int64_t now_ms)
 {
-    struct page_seen seen = {.total = page->narrowed ? -1 : answer->total,
+    struct page_seen seen = {.total = page->since_ms != 0 ? -1 : answer->total,
                              .more = answer->has_more};
     learn_clock(&engine->pages, answer->items, now_ms);
     seen.past = is_past(&engine->pages, &page->ask, answer->items);
@@ -135,7 +133,7 @@ static void on_failure(struct engine *engine, const struct page *page, enum api_
     int64_t suppressed = 0;
     const struct policy *policy = policy_for(outcome);
     enum page_failure failure = PAGE_REFUSED;
-    if (page->narrowed && outcome == API_REFUSED) {
+    if (page->since_ms != 0 && outcome == API_REFUSED) {
         /* Silently: that is how an older server says that it does not know the filter. */
         engine->pages.narrows = false;
         planner_page_failed(engine->planner, &page->ask, PAGE_AGAIN, 0, now_ms);
@@ -192,13 +190,13 @@ static char *url_of(struct engine *engine, struct page *page)
     const char *base = engine->config->api.base_url;
     const struct model *model = engine->selection->models[ask->place];
     enum api_order order = ask->kind == PAGES_SCAN ? API_OLDEST_FIRST : API_NEWEST_FIRST;
-    page->narrowed = may_narrow(reader, ask);
-    if (!page->narrowed)
+    if (!may_narrow(reader, ask))
         return api_list_url(base, model, ask->integration_id, order, ask->offset, ask->limit);
     page->probe = !reader->probed;
     reader->probed = true;
+    page->since_ms = ask->since_ms + reader->ahead_ms - NARROW_MS;
     return api_list_url_since(base, model, ask->integration_id, order, ask->offset, ask->limit,
-                              ask->since_ms + reader->ahead_ms - NARROW_MS);
+                              page->since_ms);
 }
 
 void page_begin(struct engine *engine, const struct page_ask *ask, int64_t now_ms)

@@ -36,10 +36,7 @@ struct planner {
     struct integration *last_turn;
     struct timers later;    /* records before their due_ms */
     struct timers ripening; /* groups that are not ripe yet */
-    struct group *eager_first;
-    struct group *eager_last;
-    struct group *low_first;
-    struct group *low_last;
+    struct groups_line lines[LINES];
     int eager_credit;
     int64_t eager_since_ms; /* when the credit last grew */
     unsigned plans;
@@ -66,8 +63,7 @@ void planner_clear(struct planner *planner)
 {
     waiting_clear(&planner->waiting);
     planner->turn = planner->last_turn = NULL;
-    planner->eager_first = planner->eager_last = NULL;
-    planner->low_first = planner->low_last = NULL;
+    memset(planner->lines, 0, sizeof planner->lines);
     planner->later.count = planner->ripening.count = 0;
 }
 
@@ -103,26 +99,22 @@ static void ripen(struct planner *planner, struct group *group)
         take_turn_last(planner, group->integration);
 }
 
-static void wait_in_low(struct planner *planner, struct group *group)
+/* Takes the group that *at points at out of its integration's ripe ones. */
+static void unripen(struct planner *planner, struct group **at)
 {
-    group->in_low = true;
-    group->next_low = NULL;
-    if (planner->low_first == NULL)
-        planner->low_first = group;
-    else
-        planner->low_last->next_low = group;
-    planner->low_last = group;
+    struct group *group = *at;
+    *at = group->next_ripe;
+    group->ripe = false;
+    waiting_let_go(&planner->waiting, group);
 }
 
-static void wait_for_idleness(struct planner *planner, struct group *group)
+/* Looks at the group again at that time, or before. */
+static void look_again(struct planner *planner, struct group *group, int64_t at_ms)
 {
-    group->eager = true;
-    group->next_eager = NULL;
-    if (planner->eager_first == NULL)
-        planner->eager_first = group;
-    else
-        planner->eager_last->next_eager = group;
-    planner->eager_last = group;
+    if (group->timed)
+        return;
+    group->timed = true;
+    timers_add(&planner->ripening, at_ms, group);
 }
 
 /* Sees to it that the group comes to its turn. */
@@ -132,21 +124,14 @@ static void arm(struct planner *planner, struct group *group, int64_t now_ms)
     if (group->ripe || !group_has_work(group))
         return;
     if (planner->unlimited || group->single.count > 0 ||
-        group->live.count >= (uint32_t)group->list.limit) {
+        group->live.count >= (uint32_t)group->list.limit ||
+        group->live.first->now.first_ms + delay <= now_ms) {
         ripen(planner, group);
         return;
     }
-    group->ripe_ms = group->live.first->now.first_ms + delay;
-    if (group->ripe_ms <= now_ms) {
-        ripen(planner, group);
-        return;
-    }
-    if (!group->timed) {
-        group->timed = true;
-        timers_add(&planner->ripening, group->ripe_ms, group);
-    }
-    if (!group->eager && (group->served_ms == 0 || group->served_ms + delay <= now_ms))
-        wait_for_idleness(planner, group);
+    look_again(planner, group, group->live.first->now.first_ms + delay);
+    if (group->served_ms == 0 || group->served_ms + delay <= now_ms)
+        line_join(planner->lines, LINE_EAGER, group);
 }
 
 static enum record_queue queue_for(const struct planner *planner, const struct record *record)
@@ -167,8 +152,7 @@ static void enqueue(struct planner *planner, struct record *record, int64_t now_
     group->model->list.came++;
     if (queue == QUEUE_LOW) {
         group->low_last_ms = now_ms;
-        if (!group->in_low)
-            wait_in_low(planner, group);
+        line_join(planner->lines, LINE_LOW, group);
     } else {
         arm(planner, group, now_ms);
     }
@@ -250,10 +234,7 @@ static bool is_put_off(struct planner *planner, struct group *group, const struc
         option->worth >= THIN || urged ||
         now_ms - group_oldest(group) >= PUT_OFF * planner->rules.max_delay_ms)
         return false;
-    if (!group->timed) {
-        group->timed = true;
-        timers_add(&planner->ripening, now_ms + planner->rules.max_delay_ms / 2, group);
-    }
+    look_again(planner, group, now_ms + planner->rules.max_delay_ms / 2);
     return true;
 }
 
@@ -273,9 +254,7 @@ static struct option best_of(struct planner *planner, struct integration *integr
         if (option.worth > 0 && is_put_off(planner, group, &option, now_ms))
             option.worth = 0;
         if (option.worth == 0) {
-            *at = group->next_ripe;
-            group->ripe = false;
-            waiting_let_go(&planner->waiting, group);
+            unripen(planner, at);
             continue;
         }
         int64_t age = now_ms - group_oldest(group);
@@ -311,14 +290,14 @@ static struct plan make(struct planner *planner, struct group *group, const stru
     return plan;
 }
 
-static void unripen(struct planner *planner, struct group *group)
+static void unripen_idle(struct planner *planner, struct group *group)
 {
     struct group **at = &group->integration->ripe;
+    if (group_has_work(group))
+        return;
     while (*at != group)
         at = &(*at)->next_ripe;
-    *at = group->next_ripe;
-    group->ripe = false;
-    waiting_let_go(&planner->waiting, group);
+    unripen(planner, at);
 }
 
 static bool plan_live(struct planner *planner, const struct planner_budget *budget, uint64_t tick,
@@ -333,8 +312,7 @@ static bool plan_live(struct planner *planner, const struct planner_budget *budg
         if (option.worth == 0 || group == NULL)
             continue;
         *plan = make(planner, group, &option, tick, now_ms);
-        if (!group_has_work(group))
-            unripen(planner, group);
+        unripen_idle(planner, group);
         if (integration->ripe != NULL)
             take_turn_last(planner, integration);
         return true;
@@ -352,11 +330,9 @@ static bool wake_eager(struct planner *planner, const struct planner_budget *bud
         planner->eager_credit++;
         planner->eager_since_ms += EAGER_EVERY_MS;
     }
-    while (planner->eager_first != NULL &&
+    while (planner->lines[LINE_EAGER].first != NULL &&
            (budget->unlimited || (budget->idle && planner->eager_credit > 0))) {
-        struct group *group = planner->eager_first;
-        planner->eager_first = group->next_eager;
-        group->eager = false;
+        struct group *group = line_leave(planner->lines, LINE_EAGER);
         if (group_has_work(group) && !group->ripe) {
             planner->eager_credit -= planner->eager_credit > 0;
             ripen(planner, group);
@@ -389,14 +365,12 @@ static struct option low_option(const struct planner *planner, struct group *gro
 /* The first of the low lane's groups that has something; it becomes the last. */
 static struct group *next_low(struct planner *planner)
 {
-    while (planner->low_first != NULL) {
-        struct group *group = planner->low_first;
-        planner->low_first = group->next_low;
+    struct group *group;
+    while ((group = line_leave(planner->lines, LINE_LOW)) != NULL) {
         if (group->low.count > 0) {
-            wait_in_low(planner, group);
+            line_join(planner->lines, LINE_LOW, group);
             return group;
         }
-        group->in_low = false;
         waiting_let_go(&planner->waiting, group);
     }
     return NULL;
@@ -512,7 +486,7 @@ int64_t planner_wait(struct planner *planner, int64_t now_ms)
     if (planner->turn != NULL)
         return 0;
     next = ripe < next ? ripe : next;
-    if (planner->eager_first != NULL && next > now_ms + EAGER_EVERY_MS / 10)
+    if (planner->lines[LINE_EAGER].first != NULL && next > now_ms + EAGER_EVERY_MS / 10)
         next = now_ms + EAGER_EVERY_MS / 10;
     if (planner->waiting.low > 0 && next > now_ms + EAGER_EVERY_MS)
         next = now_ms + EAGER_EVERY_MS;

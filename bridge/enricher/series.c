@@ -17,15 +17,14 @@
 /* Each record asked for by itself brings a list's pages so much nearer to another try. */
 #define UNLEARN 0.005F
 
-static uint32_t waiting_in(const struct group *group, bool whole, enum pages_kind kind)
+/* Records that a series may find: of the group, or of the whole model when it is NULL. */
+static uint32_t waiting_in(const struct model_lists *model, const struct group *group,
+                           enum pages_kind kind)
 {
-    const struct model_lists *model = group->model;
-    if (kind == PAGES_LIVE)
-        return whole ? model->live : group->live.count;
-    if (kind == PAGES_LOW)
-        return whole ? model->low : group->low.count;
-    return whole ? model->live + model->single + model->low
-                 : group->live.count + group->single.count + group->low.count;
+    uint32_t live = group == NULL ? model->live : group->live.count;
+    uint32_t single = group == NULL ? model->single : group->single.count;
+    uint32_t low = group == NULL ? model->low : group->low.count;
+    return kind == PAGES_LIVE ? live : kind == PAGES_LOW ? low : live + single + low;
 }
 
 static int64_t oldest_of(const struct queue *queue, int64_t before)
@@ -88,7 +87,7 @@ static int64_t next_offset(const struct list *list, enum pages_kind kind, uint32
 struct page_ask series_ask(struct group *group, struct list *list, enum pages_kind kind, bool whole,
                            int64_t latency_ms, uint64_t tick, int64_t now_ms)
 {
-    uint32_t waiting = waiting_in(group, whole, kind);
+    uint32_t waiting = waiting_in(group->model, whole ? NULL : group, kind);
     struct pages *pages = &list->pages[kind];
     if (pages->start == 0) {
         pages->start = tick + 1;
@@ -184,15 +183,6 @@ static bool is_over(const struct pages *pages, const struct page_seen *seen, uin
     return rest == 0 || (dry && (seen->past || (uint32_t)pages->dry > most));
 }
 
-/* Records that still wait in the queue that the series is for. */
-static uint32_t left_in(const struct model_lists *model, const struct group *group,
-                        enum pages_kind kind)
-{
-    if (kind == PAGES_LOW)
-        return group == NULL ? model->low : group->low.count;
-    return group == NULL ? model->live : group->live.count;
-}
-
 void series_done(struct waiting *waiting, struct group *group, const struct page_ask *ask,
                  const struct page_seen *seen, bool unlimited, int64_t now_ms)
 {
@@ -207,7 +197,7 @@ void series_done(struct waiting *waiting, struct group *group, const struct page
     pages->last_hits = hits_of(seen, ask->kind);
     pages->hits += pages->last_hits;
     pages->dry = pages->last_hits < WORTH_PAGE ? pages->dry + 1 : 0;
-    uint32_t left = left_in(model, group, ask->kind);
+    uint32_t left = waiting_in(model, group, ask->kind);
     bool at_end = !seen->more || seen->rows == 0;
     if (ask->kind == PAGES_SCAN)
         pages->ended |= at_end;
@@ -271,8 +261,8 @@ void series_forget(struct group *group)
 {
     for (int kind = 0; kind < PAGES_KINDS; kind++) {
         enum pages_kind each = (enum pages_kind)kind;
-        forget(&group->list, each, waiting_in(group, false, each));
-        forget(&group->model->list, each, waiting_in(group, true, each));
+        forget(&group->list, each, waiting_in(group->model, group, each));
+        forget(&group->model->list, each, waiting_in(group->model, NULL, each));
     }
 }
 

@@ -140,13 +140,38 @@ static void unlink_group(struct group *group)
 
 void waiting_let_go(struct waiting *waiting, struct group *group)
 {
-    bool held = group->ripe || group->timed || group->eager || group->in_low ||
-                is_busy(&group->list) || group_has_work(group) || group->low.count > 0;
+    bool held = group->ripe || group->timed || group->in_line[LINE_EAGER] ||
+                group->in_line[LINE_LOW] || is_busy(&group->list) || group_has_work(group) ||
+                group->low.count > 0;
     if (held || waiting->group_count <= GROUPS_KEPT)
         return;
     unlink_group(group);
     free(group);
     waiting->group_count--;
+}
+
+void line_join(struct groups_line *lines, enum line line, struct group *group)
+{
+    struct groups_line *at = &lines[line];
+    if (group->in_line[line])
+        return;
+    group->in_line[line] = true;
+    group->next_in_line[line] = NULL;
+    if (at->first == NULL)
+        at->first = group;
+    else
+        at->last->next_in_line[line] = group;
+    at->last = group;
+}
+
+struct group *line_leave(struct groups_line *lines, enum line line)
+{
+    struct group *group = lines[line].first;
+    if (group != NULL) {
+        lines[line].first = group->next_in_line[line];
+        group->in_line[line] = false;
+    }
+    return group;
 }
 
 bool group_has_work(const struct group *group)

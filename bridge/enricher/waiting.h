@@ -56,6 +56,18 @@ struct queue {
     uint32_t count;
 };
 
+/* Where groups stand in line, first come first served. */
+enum line {
+    LINE_EAGER, /* idle budget serves them at once */
+    LINE_LOW,   /* they have a low lane */
+    LINES
+};
+
+struct groups_line { /* zeroed = empty */
+    struct group *first;
+    struct group *last;
+};
+
 struct integration;
 struct model_lists;
 
@@ -66,16 +78,13 @@ struct group {
     struct queue live;
     struct queue single;
     struct queue low;
-    int64_t ripe_ms;     /* when it is served at the latest */
     int64_t served_ms;   /* when something was last asked for it; 0 = not yet */
     int64_t low_last_ms; /* when its low lane last grew */
     bool ripe;           /* in its integration's list of ripe groups */
     bool timed;          /* in the heap */
-    bool eager;          /* in the queue of those that idle budget serves at once */
-    bool in_low;         /* in the queue of those with a low lane */
+    bool in_line[LINES];
     struct group *next_ripe;
-    struct group *next_eager;
-    struct group *next_low;
+    struct group *next_in_line[LINES];
     struct group *next_of_integration;
     struct group *previous_of_integration;
     struct group *next_of_model;
@@ -136,6 +145,12 @@ void waiting_take(struct waiting *waiting, struct record *record);
 
 /* Frees the group when it holds nothing, nothing refers to it, and there are many. */
 void waiting_let_go(struct waiting *waiting, struct group *group);
+
+/* The group stands last in the line, if it does not stand in it. */
+void line_join(struct groups_line *lines, enum line line, struct group *group);
+
+/* The first leaves the line; NULL when there is none. */
+struct group *line_leave(struct groups_line *lines, enum line line) MUST_CHECK;
 
 /* Waits for live work. */
 bool group_has_work(const struct group *group);

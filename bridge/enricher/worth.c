@@ -30,7 +30,7 @@ double worth_of_page(const struct list *list, enum pages_kind kind, uint32_t wai
     uint32_t expected = less(minus(waiting, covered), (uint32_t)list->limit);
     if (!may_read(list, kind, now_ms))
         return 0;
-    if (pages->start == 0 || (kind != PAGES_SCAN && !pages->top))
+    if (!pages->top)
         return (double)expected * (double)list->found[kind];
     expected = less(expected, minus(minus(pages->wanted, pages->hits), covered));
     /* The deeper, the thinner: what the last page brought is the most to be expected. */
