@@ -73,7 +73,7 @@ static void grow(struct table *table)
 
 void *table_put(struct table *table, const void *key, size_t length, void *value)
 {
-    if ((table->count + 1) * 4 > table->capacity * 3)
+    if ((table->count + 1) * 5 > table->capacity * 4)
         grow(table);
     uint32_t hash = table_hash(key, length);
     struct table_slot *slot = &table->slots[find(table, key, length, hash)];

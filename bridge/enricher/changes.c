@@ -42,7 +42,7 @@ void changes_put(struct changes *changes, struct change change)
     if (changes->count == CHANGES_MAXIMUM)
         return;
     if (changes->count == changes->capacity) {
-        changes->capacity = changes->capacity == 0 ? 2 : (uint16_t)(changes->capacity * 2);
+        changes->capacity = changes->capacity == 0 ? 1 : (uint16_t)(changes->capacity * 2);
         changes->items = memory_grow(changes->items, changes->capacity, sizeof *changes->items);
     }
     changes->items[changes->count++] = change;

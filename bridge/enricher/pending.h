@@ -45,12 +45,12 @@ struct large_answer {
 struct claim {
     struct event_ref *refs;
     uint32_t count;
-    uint32_t capacity;
+    uint32_t capacity : 29;
+    bool is_new : 1;     /* the newest of them is a DATA_NEW */
+    bool forwarded : 1;  /* one of them was forwarded here already */
+    bool tells_more : 1; /* one of them tells of more than `last_seen` */
     struct changes changes;
     int64_t first_ms;           /* when the oldest of them was taken in */
-    bool is_new;                /* the newest of them is a DATA_NEW */
-    bool forwarded;             /* one of them was forwarded here already */
-    bool tells_more;            /* one of them tells of more than `last_seen` */
     char *traceparent;          /* of the newest that has one, or NULL */
     struct large_answer *large; /* the last answer, when it was one; or NULL */
 };

@@ -226,16 +226,20 @@ void budget_learn(struct budget *budget, int64_t limit, int64_t remaining, int i
     learn_latency(budget, took_ms);
     struct window_word word = {
         .remaining = remaining, .in_flight = in_flight, .start_ms = now_ms - longer(took_ms, 0)};
-    /* A word on its way while the limit changed is no newer than the one held. */
-    if (word.start_ms >= budget->window.counted_ms)
+    /* A word on its way while the limit changed is no newer than the one held: it is taken in that
+     * one's terms. */
+    if (word.start_ms >= budget->window.counted_ms || budget->server_limit == 0)
         learn_limit(budget, limit);
+    else if (limit > 0 && remaining >= 0)
+        word.remaining = longer(0, remaining + budget->server_limit - limit);
     word.limit = budget->server_limit;
     if (remaining < 0) {
         window_learn_nothing(&budget->window, word.start_ms);
         return;
     }
     bool not_begun = budget->window.old && word.start_ms >= budget->window.by_ms &&
-                     remaining < budget->window.remaining && remaining * NEARLY_ALL < word.limit;
+                     word.remaining < budget->window.remaining &&
+                     word.remaining * NEARLY_ALL < word.limit;
     window_learn(&budget->window, &word, now_ms);
     if (not_begun)
         window_put_off(&budget->window, word.start_ms, PROBE_AGAIN_MS, now_ms);

@@ -77,17 +77,32 @@ static void accept(struct window *window, const struct window_word *word, int64_
     window->told_ms = now_ms;
 }
 
+/* A difference that reordering does not explain. */
+static int64_t far(const struct window_word *word)
+{
+    return word->limit / 4 + word->in_flight;
+}
+
+/* Perhaps of the window before: started before this one had surely begun, or before the word held
+ * and yet telling far less. */
+static bool is_late(const struct window *window, const struct window_word *word)
+{
+    if (window->old)
+        return false;
+    return word->start_ms < window->by_ms ||
+           (word->start_ms < window->counted_ms && word->remaining + far(word) < window->remaining);
+}
+
 /* More is left than before, and not because this answer was counted before that one: surely when it
  * was started after that one had come, else when it is far more than reordering explains. As much
  * is more, too, because the request itself took one; not believed when the phase says otherwise. */
 static bool is_rise(const struct window *window, const struct window_word *word)
 {
     int64_t more = word->remaining - window->remaining;
-    int64_t far = word->limit / 4 + word->in_flight;
     bool searching = window->old || !window_is_known(window);
     if (word->start_ms >= window->told_ms)
         return more > 0 || (more == 0 && word->remaining > 0 && searching);
-    return word->start_ms > window->counted_ms && more > far;
+    return word->start_ms > window->counted_ms && more > far(word);
 }
 
 void window_learn(struct window *window, const struct window_word *word, int64_t now_ms)
@@ -106,9 +121,8 @@ void window_learn(struct window *window, const struct window_word *word, int64_t
     } else if (window->old && surely_now && word->start_ms >= window->told_ms) {
         window->old = false;
         accept(window, word, now_ms);
-    } else if (!window->old && !surely_now) {
-        /* Of the window before, or counted but not in the word that is held. */
-        window->unseen++;
+    } else if (is_late(window, word)) {
+        window->unseen++; /* it may have been counted in this one all the same */
     } else if (word->remaining <= window->remaining) {
         accept(window, word, now_ms);
     }

@@ -134,9 +134,8 @@ static void fleet_answer(struct fleet *fleet, struct fleet_request *request)
     int in_flight = --fleet->in_flight[request->bridge];
     budget_learn(budget, told ? request->limit : -1, told ? request->remaining : -1, in_flight,
                  fleet->now_ms - request->start_ms, fleet->now_ms);
-    if (request->refused) {
+    if (request->refused)
         budget_limited(budget, row->no_retry_after ? -1 : request->retry_after_s, fleet->now_ms);
-    }
     request->step = STEP_FREE;
     fleet->wake_ms[request->bridge] = fleet->now_ms;
 }

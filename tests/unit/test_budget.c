@@ -265,6 +265,25 @@ static void test_words_out_of_order(void **state)
     assert_int_equal(budget_wait(&budget, BUDGET_FULL, 0, START_MS + 50000), 40000);
 }
 
+/* The limit grows while answers are under way: theirs, of the old limit, begin no new minute. */
+static void test_words_of_the_old_limit(void **state)
+{
+    struct budget budget = budget_new(0, START_MS);
+    (void)state;
+    budget_learn(&budget, 150, 100, 0, 50, START_MS);
+    budget_learn(&budget, 300, 240, 3, 50, START_MS + 30000);
+    budget_learn(&budget, 150, 91, 2, 90, START_MS + 30010); /* 59 spent, 241 left of 300 */
+    assert_int_equal(budget.limit, 300);
+    assert_int_equal(budget_left(&budget, START_MS + 30010), 240);
+    budget_learn(&budget, 300, 0, 0, 50, START_MS + 40000);
+    assert_int_equal(budget_wait(&budget, BUDGET_FULL, 0, START_MS + 40000), 20000);
+    /* And less: what remains is less by as much. */
+    budget_learn(&budget, 300, 299, 0, 50, START_MS + 70000);
+    budget_learn(&budget, 60, 50, 0, 50, START_MS + 80000);
+    assert_int_equal(budget.limit, 60);
+    assert_int_equal(budget_left(&budget, START_MS + 80000), 50);
+}
+
 /* What is under way may not be counted in the server's word yet. */
 static void test_remaining_less_in_flight(void **state)
 {
@@ -451,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_extra),
         cmocka_unit_test(test_nothing_remaining_waits_for_the_minute),
         cmocka_unit_test(test_words_out_of_order),
+        cmocka_unit_test(test_words_of_the_old_limit),
         cmocka_unit_test(test_remaining_less_in_flight),
         cmocka_unit_test(test_absent_headers_change_nothing),
         cmocka_unit_test(test_concurrency),
