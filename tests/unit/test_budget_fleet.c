@@ -7,6 +7,8 @@
 
 #define RUNS 24 /* of each row, each with a phase and a seed of its own */
 
+#define SETTLED_RUNS 40 /* the same, the phases 1.5 s apart */
+
 /* What must come of a row. A part is per mille of what the other application's wish leaves of the
  * limit, counted over the minutes that are whole and of one limit. */
 struct expected {
@@ -65,6 +67,13 @@ static const struct row fleets[] = {
     {{960, 930, 1000, 1, 10, 0},        {"5/6 and 1/6",           150,  150,  0,   F, .maximum = 16,  .bridges = UNEVEN}},
     {{970, 930, 1000, 0, 0, 0},         {"5/6, 1/6 idle",         150,  150,  0,   F, .maximum = 16,  .bridges = BIG_ALONE}},
     {{950, 840, 1000, 0, 0, 0},         {"1/6, 5/6 idle",         150,  150,  0,   F, .maximum = 16,  .bridges = TINY_ALONE}},
+};
+
+/* Without headers nobody takes what others leave. */
+static const struct row untold[] = {
+    {{930, 850, 970, 0, 0, 48},         {"three, no headers",     150,  150,  0,   F, .maximum = 16,  .bridges = THREE,      .no_headers = true}},
+    {{770, 710, 810, 0, 0, 121},        {"5/6 alone, no headers", 150,  150,  0,   F, .maximum = 16,  .bridges = BIG_ALONE,  .no_headers = true}},
+    {{145, 130, 167, 0, 0, 24},         {"1/6 alone, no headers", 150,  150,  0,   F, .maximum = 16,  .bridges = TINY_ALONE, .no_headers = true}},
 };
 
 /* With an application that wants half of the limit. */
@@ -161,6 +170,47 @@ static void test_fleets(void **state)
     check_rows(fleets, ARRAY_LENGTH(fleets));
 }
 
+static void test_untold(void **state)
+{
+    (void)state;
+    check_rows(untold, ARRAY_LENGTH(untold));
+}
+
+/* The least used, per mille, from the third minute on in which anything was spent. */
+static int64_t least_settled(const struct fleet_result *result)
+{
+    int64_t least = INT64_MAX;
+    int spent = 0;
+    for (int i = 0; i < result->whole; i++) {
+        const struct fleet_minute *minute = &result->minutes[i];
+        int64_t part = minute->answered * 1000 / minute->limit;
+        spent += minute->answered > 0;
+        if (spent > 2 && part < least)
+            least = part;
+    }
+    return least;
+}
+
+/* Two minutes are enough to find the phase, whatever it is and whoever is idle. */
+static void test_settled(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(fleets); i++) {
+        const struct fleet_case *fleet = &fleets[i].fleet;
+        if (fleet->pace == BUDGET_THRIFTY) /* leaves more, all the time */
+            continue;
+        int64_t least = INT64_MAX;
+        for (int run = 0; run < SETTLED_RUNS; run++) {
+            struct fleet_result result =
+                fleet_run(fleet, run * WINDOW_MS / SETTLED_RUNS, (uint64_t)run + 1000);
+            int64_t part = least_settled(&result);
+            least = part < least ? part : least;
+        }
+        print_message("%-22s least %4" PRId64 " per mille, settled\n", fleet->name, least);
+        assert_in_range(least, 850, 1000);
+    }
+}
+
 static void test_foreign(void **state)
 {
     (void)state;
@@ -182,10 +232,9 @@ static void test_no_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alone),
-        cmocka_unit_test(test_fleets),
-        cmocka_unit_test(test_foreign),
-        cmocka_unit_test(test_no_limit),
+        cmocka_unit_test(test_alone),   cmocka_unit_test(test_fleets),
+        cmocka_unit_test(test_settled), cmocka_unit_test(test_untold),
+        cmocka_unit_test(test_foreign), cmocka_unit_test(test_no_limit),
     };
     return cmocka_run_group_tests_name("budget, fleet", tests, NULL, NULL);
 }
