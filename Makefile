@@ -31,7 +31,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c
 BENCH     := $(patsubst tests/bench/%.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 C_FILES   := $(wildcard bridge/*.[ch] bridge/*/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/simulator/*.[ch] tests/sanitizers/*.c)
 
-.PHONY: deps all demo test test-unit test-e2e bench bench-encode bench-budget lint format schemas install clean help
+.PHONY: deps all demo test test-unit test-e2e bench bench-encode bench-planner bench-budget lint format schemas install clean help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -89,10 +89,13 @@ test-unit: $(UNIT) ## unit tests only
 test-e2e: all ## end-to-end tests only (ARGS="-k name" chooses)
 	@SANITIZER=$(SANITIZER) python3 tests/run.py e2e $(ARGS)
 
-bench: bench-encode ## all measurements; exit 1 when a target is missed
+bench: bench-encode bench-planner bench-budget ## all measurements; exit 1 when a target is missed
 
 bench-encode: $(BUILD)/bench_encode ## the encoder beside bare cJSON and avro-c
 	@$(BUILD)/bench_encode
+
+bench-planner: $(BUILD)/bench_planner ## 200,000 waiting records: memory, and the time of one plan
+	@$(BUILD)/bench_planner
 
 bench-budget: deps ## what the API's requests buy, on a real Kafka, 45 minutes (ARGS="name" chooses)
 	@$(MAKE) --no-print-directory -s all build/venv/.stamp build/e2e/kafka/.stamp
