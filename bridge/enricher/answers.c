@@ -109,7 +109,7 @@ bool record_tries_again(struct engine *engine, struct record *record, enum api_o
     if (record->outcome != (uint8_t)outcome)
         record->attempts = 0;
     record->outcome = (uint8_t)outcome;
-    record->attempts++;
+    record->attempts += record->attempts < UINT16_MAX;
     if (policy->attempts != 0 && record->attempts >= policy->attempts)
         return false;
     record_later(engine, record, now_ms, policy_delay(policy, record->attempts, &engine->random));

@@ -43,7 +43,8 @@ void engine_assembled_committed(struct engine *engine, const struct item *item)
     }
     free(key);
     if (item->kind == ITEM_ASSEMBLED) /* else Kafka refused it, and it became a dead letter */
-        cache_put_state(engine->cache, item->claim.refs[0].slot % engine->topics->partitions,
+        cache_put_state(engine->cache,
+                        claim_events(&item->claim)[0].slot % engine->topics->partitions,
                         engine->selection->names[item->place], item->record_id, item->state,
                         strlen(item->state));
 }

@@ -27,7 +27,7 @@ static void list_offsets(struct engine *engine, struct batch *batch)
     for (size_t i = 0; i < batch->count; i++) {
         const struct claim *claim = &batch->items[i].claim;
         for (size_t r = 0; r < claim->count; r++) {
-            int slot = claim->refs[r].slot;
+            int slot = claim_events(claim)[r].slot;
             if (engine->touched[slot] == engine->batch_serial)
                 continue;
             engine->touched[slot] = engine->batch_serial;
@@ -95,8 +95,9 @@ void engine_settle(struct engine *engine, struct item *item, struct claim *claim
 {
     item->claim = *claim;
     *claim = (struct claim){0};
+    const struct event_ref *events = claim_events(&item->claim);
     for (size_t i = 0; i < item->claim.count; i++)
-        offsets_done(engine->offsets, item->claim.refs[i].slot, item->claim.refs[i].offset);
+        offsets_done(engine->offsets, events[i].slot, events[i].offset);
     engine->open->bytes += item->record_bytes;
     engine->uncommitted_bytes += item->record_bytes;
     if (item_is_by_event(item))

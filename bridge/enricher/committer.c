@@ -186,7 +186,7 @@ static size_t list_wants(struct batch *batch, struct want **wants)
                 capacity = capacity == 0 ? 64 : capacity * 2;
                 *wants = memory_grow(*wants, capacity, sizeof **wants);
             }
-            (*wants)[count++] = (struct want){item->claim.refs[r], &item->originals[r]};
+            (*wants)[count++] = (struct want){claim_events(&item->claim)[r], &item->originals[r]};
         }
     }
     return count;
@@ -241,7 +241,7 @@ static enum transaction_outcome add_events(struct committer *committer, const st
     const struct topics *topics = committer->topics;
     enum transaction_outcome outcome = TRANSACTION_DONE;
     for (size_t i = 0; i < item->claim.count && outcome == TRANSACTION_DONE; i++) {
-        const struct event_ref *ref = &item->claim.refs[i];
+        const struct event_ref *ref = &claim_events(&item->claim)[i];
         const char *topic = topics->events[ref->slot / topics->partitions];
         const rd_kafka_message_t *original = item->originals[i];
         struct envelope envelope = {0};
@@ -284,7 +284,7 @@ static enum transaction_outcome add_assembled(struct committer *committer, struc
     if (outcome != TRANSACTION_DONE)
         return outcome;
     envelope_state(&envelope, item, committer->topics->assembly,
-                   item->claim.refs[0].slot % committer->topics->partitions,
+                   claim_events(&item->claim)[0].slot % committer->topics->partitions,
                    committer->selection->names[item->place]);
     return add(committer, &envelope, index, error);
 }

@@ -225,7 +225,7 @@ void engine_balance(struct engine *engine)
 static bool holds_back(const struct engine *engine, const struct claim *claim)
 {
     for (uint32_t i = 0; i < claim->count; i++) {
-        const struct event_ref *ref = &claim->refs[i];
+        const struct event_ref *ref = &claim_events(claim)[i];
         if (offsets_crowded(engine->offsets, ref->slot) &&
             offsets_watermark(engine->offsets, ref->slot) == ref->offset)
             return true;

@@ -7,15 +7,35 @@
 #include "bridge/base/memory.h"
 #include "bridge/propexo/api.h"
 
+const struct event_ref *claim_events(const struct claim *claim)
+{
+    return claim->capacity == 0 ? &claim->events.one : claim->events.many;
+}
+
+/* Room for one event more. */
+static struct event_ref *next_event(struct claim *claim)
+{
+    if (claim->capacity == 0 && claim->count == 0)
+        return &claim->events.one;
+    if (claim->capacity == 0) {
+        struct event_ref one = claim->events.one;
+        claim->capacity = 2;
+        claim->events.many = memory_new(claim->capacity, sizeof one);
+        claim->events.many[0] = one;
+    } else if (claim->count == claim->capacity) {
+        claim->capacity *= 2;
+        claim->events.many =
+            memory_grow(claim->events.many, claim->capacity, sizeof *claim->events.many);
+    }
+    return &claim->events.many[claim->count];
+}
+
 void claim_add(struct claim *claim, struct event_ref ref, int64_t now_ms)
 {
-    if (claim->count == claim->capacity) {
-        claim->capacity = claim->capacity == 0 ? 1 : claim->capacity * 2;
-        claim->refs = memory_grow(claim->refs, claim->capacity, sizeof *claim->refs);
-    }
     if (claim->count == 0)
         claim->first_ms = now_ms;
-    claim->refs[claim->count++] = ref;
+    *next_event(claim) = ref;
+    claim->count++;
 }
 
 void claim_keep_large(struct claim *claim, const char *head, size_t head_length, size_t length,
@@ -32,21 +52,19 @@ void claim_keep_large(struct claim *claim, const char *head, size_t head_length,
 
 struct claim claim_split(struct claim *claim, uint32_t count)
 {
-    struct claim part = {.refs = memory_new(count, sizeof *part.refs),
-                         .count = count,
-                         .capacity = count,
-                         .first_ms = claim->first_ms,
-                         .is_new = claim->is_new,
-                         .forwarded = claim->forwarded};
-    memcpy(part.refs, claim->refs, count * sizeof *part.refs);
+    struct claim part = {.is_new = claim->is_new, .forwarded = claim->forwarded};
+    struct event_ref *events = claim->events.many; /* two at least */
+    for (uint32_t i = 0; i < count; i++)
+        claim_add(&part, events[i], claim->first_ms);
     claim->count -= count;
-    memmove(claim->refs, claim->refs + count, claim->count * sizeof *claim->refs);
+    memmove(events, events + count, claim->count * sizeof *events);
     return part;
 }
 
 void claim_free(struct claim *claim)
 {
-    free(claim->refs);
+    if (claim->capacity > 0)
+        free(claim->events.many);
     free(claim->traceparent);
     free(claim->large);
     changes_free(&claim->changes);
@@ -89,9 +107,9 @@ struct record *pending_record(struct pending *pending, int place, bool orphan, c
     *created = record == NULL;
     if (record == NULL) {
         record = memory_new(1, sizeof *record + length + 1);
-        record->place = place;
+        record->place = (int16_t)place;
         record->orphan = orphan;
-        record->key_length = (uint32_t)length;
+        record->key_length = (uint16_t)length;
         memcpy(record->key, key, length + 1);
         record->id = record->key + length - strlen(id);
         (void)table_put(&pending->records, record->key, length, record);
@@ -155,7 +173,7 @@ static void join_later(struct record *record)
         return;
     hear_news(record);
     for (uint32_t i = 0; i < later.count; i++)
-        claim_add(&record->now, later.refs[i], later.first_ms);
+        claim_add(&record->now, claim_events(&later)[i], later.first_ms);
     join_changes(&record->now.changes, &later.changes);
     record->now.is_new = later.is_new;
     record->now.forwarded |= later.forwarded;

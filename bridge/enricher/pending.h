@@ -43,7 +43,10 @@ struct large_answer {
 
 /* Events that one answer will satisfy together. */
 struct claim {
-    struct event_ref *refs;
+    union {
+        struct event_ref one;   /* while capacity is 0: most records wait for one event */
+        struct event_ref *many; /* owned */
+    } events;
     uint32_t count;
     uint32_t capacity : 29;
     bool is_new : 1;     /* the newest of them is a DATA_NEW */
@@ -71,20 +74,20 @@ enum record_queue {
 
 /* Hundreds of thousands of these may wait: what most of them do not have is behind a pointer. */
 struct record {
-    int32_t place; /* of the model in the selection */
-    uint32_t key_length;
+    int16_t place; /* of the model in the selection */
+    uint16_t key_length;
     uint8_t state;   /* enum record_state */
     uint8_t queue;   /* enum record_queue; the planner's */
     uint8_t outcome; /* the enum api_outcome the failures counted in `attempts` had */
     uint8_t news;    /* events that gave the record another reading */
     uint8_t passed;  /* pages that had it, read before its last event came */
     bool orphan;
-    bool alone;       /* pages of its list do not help: it is asked for by itself */
-    bool urged;       /* it goes before all others */
-    bool reread;      /* the consistency rule has asked for its second reading already */
-    bool dirty;       /* `work`: events were taken since the conflict's question was asked */
-    int32_t attempts; /* failures of the current kind in a row */
-    const char *id;   /* inside `key` */
+    bool alone;        /* pages of its list do not help: it is asked for by itself */
+    bool urged;        /* it goes before all others */
+    bool reread;       /* the consistency rule has asked for its second reading already */
+    bool dirty;        /* `work`: events were taken since the conflict's question was asked */
+    uint16_t attempts; /* failures of the current kind in a row */
+    const char *id;    /* inside `key` */
     const char *integration_id; /* of pending_integration; NULL for an orphan */
     struct claim now;
     struct claim *later;     /* NULL while there is none */
@@ -121,6 +124,9 @@ struct record *pending_record(struct pending *pending, int place, bool orphan, c
 
 /* The one copy of an integration's id, which lives until pending_clear; NULL for NULL. */
 const char *pending_integration(struct pending *pending, const char *id) MUST_CHECK;
+
+/* Its `count` events, in the order in which they were taken in; until it changes or is copied. */
+const struct event_ref *claim_events(const struct claim *claim) MUST_CHECK;
 
 /* Adds an event to a claim. */
 void claim_add(struct claim *claim, struct event_ref ref, int64_t now_ms);

@@ -88,7 +88,7 @@ struct page_ask series_ask(struct group *group, struct list *list, enum pages_ki
                            int64_t latency_ms, uint64_t tick, int64_t now_ms)
 {
     uint32_t waiting = waiting_in(group->model, whole ? NULL : group, kind);
-    struct pages *pages = &list->pages[kind];
+    struct pages *pages = &list_pages(list)[kind];
     if (pages->start == 0) {
         pages->start = tick + 1;
         pages->wanted = waiting;

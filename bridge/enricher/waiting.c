@@ -9,9 +9,25 @@
 /* Groups without work are kept for what was learnt of their lists, up to this many in all. */
 #define GROUPS_KEPT 20000
 
+/* Lists of which no page was asked for share these. */
+static struct pages no_pages[PAGES_KINDS];
+
+struct pages *list_pages(struct list *list)
+{
+    if (list->pages == no_pages)
+        list->pages = memory_new(PAGES_KINDS, sizeof *list->pages);
+    return list->pages;
+}
+
+static void free_pages(struct list *list)
+{
+    if (list->pages != no_pages)
+        free(list->pages);
+}
+
 static struct list new_list(const struct list *like)
 {
-    struct list list = {.total = -1, .limit = API_PAGE_SIZE};
+    struct list list = {.total = -1, .limit = API_PAGE_SIZE, .pages = no_pages};
     for (int kind = 0; kind < PAGES_KINDS; kind++)
         list.found[kind] = like == NULL ? 1 : like->found[kind];
     return list;
@@ -31,6 +47,7 @@ static void free_groups(struct group *group)
 {
     while (group != NULL) {
         struct group *next = group->next_of_integration;
+        free_pages(&group->list);
         free(group);
         group = next;
     }
@@ -50,8 +67,9 @@ void waiting_clear(struct waiting *waiting)
         struct model_lists *model = &waiting->models[i];
         model->groups = NULL;
         model->live = model->single = model->low = 0;
+        struct pages *pages = list_pages(&model->list);
         for (int kind = 0; kind < PAGES_KINDS; kind++)
-            model->list.pages[kind] = (struct pages){.serial = model->list.pages[kind].serial + 1};
+            pages[kind] = (struct pages){.serial = pages[kind].serial + 1};
     }
     waiting->group_count = waiting->live = waiting->single = waiting->low = 0;
 }
@@ -59,6 +77,8 @@ void waiting_clear(struct waiting *waiting)
 void waiting_free(struct waiting *waiting)
 {
     waiting_clear(waiting);
+    for (int i = 0; i < waiting->model_count; i++)
+        free_pages(&waiting->models[i].list);
     free(waiting->models);
 }
 
@@ -146,6 +166,7 @@ void waiting_let_go(struct waiting *waiting, struct group *group)
     if (held || waiting->group_count <= GROUPS_KEPT)
         return;
     unlink_group(group);
+    free_pages(&group->list);
     free(group);
     waiting->group_count--;
 }

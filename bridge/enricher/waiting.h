@@ -47,7 +47,7 @@ struct list {
     float rate;      /* of that, a millisecond, when last counted */
     int64_t counted_ms;
     float found[PAGES_KINDS]; /* the part of the records looked for that series had, lately */
-    struct pages pages[PAGES_KINDS];
+    struct pages *pages;      /* PAGES_KINDS of them; made with the first page that is asked for */
 };
 
 struct queue {
@@ -142,6 +142,9 @@ void waiting_put(struct waiting *waiting, struct group *group, struct record *re
 
 /* Takes a record out of its queue. */
 void waiting_take(struct waiting *waiting, struct record *record);
+
+/* The list's series, which are there from now on. */
+struct pages *list_pages(struct list *list);
 
 /* Frees the group when it holds nothing, nothing refers to it, and there are many. */
 void waiting_let_go(struct waiting *waiting, struct group *group);

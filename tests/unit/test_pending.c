@@ -31,8 +31,8 @@ static void assert_claim(const struct claim *claim, const char *offsets, int64_t
 {
     struct buffer found = buffer_new(1000);
     for (size_t i = 0; i < claim->count; i++) {
-        assert_int_equal(claim->refs[i].slot, 1);
-        assert_true(buffer_append_format(&found, "%d ", (int)claim->refs[i].offset));
+        assert_int_equal(claim_events(claim)[i].slot, 1);
+        assert_true(buffer_append_format(&found, "%d ", (int)claim_events(claim)[i].offset));
     }
     assert_string_equal(buffer_text(&found), offsets);
     if (claim->count > 0)
@@ -476,9 +476,9 @@ static void test_against_model(void **state)
     for (struct table_slot *slot; (slot = table_next(&pending.records, &cursor)) != NULL;) {
         const struct record *record = slot->value;
         for (size_t i = 0; i < record->now.count; i++)
-            assert_int_equal(reference->states[record->now.refs[i].offset], IN_NOW);
+            assert_int_equal(reference->states[claim_events(&record->now)[i].offset], IN_NOW);
         for (size_t i = 0; i < later_of(record)->count; i++)
-            assert_int_equal(reference->states[later_of(record)->refs[i].offset], IN_LATER);
+            assert_int_equal(reference->states[claim_events(later_of(record))[i].offset], IN_LATER);
     }
     free(reference);
     pending_clear(&pending);
