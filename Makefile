@@ -19,7 +19,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpo
 FLAGS     = -std=gnu17 -pthread -I. -D_GNU_SOURCE -DBRIDGE_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) \
             $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=undefined) \
             $(shell pkg-config --cflags $(LIBRARIES))
-LIBS      = -pthread $(if $(SANITIZER),-fsanitize=$(SANITIZER)) $(LDFLAGS) $(shell pkg-config --libs $(LIBRARIES))
+LIBS      = -pthread $(if $(SANITIZER),-fsanitize=$(SANITIZER)) $(LDFLAGS) $(shell pkg-config --libs $(LIBRARIES)) -lm
 
 SOURCES   := $(wildcard bridge/*/*.c)
 OBJECTS   := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/gen/schemas.o

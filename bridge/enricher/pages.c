@@ -45,27 +45,38 @@ static void learn_clock(struct page_reader *reader, const cJSON *rows, int64_t n
     }
 }
 
-/* The page goes further back than any record looked for changed. */
-static bool is_past(const struct page_reader *reader, const struct page_ask *ask, const cJSON *rows)
+/* The row last changed before any record looked for did. */
+static bool is_past(const struct page_reader *reader, const struct page_ask *ask, const cJSON *row)
 {
     int64_t at = 0;
-    const cJSON *last = rows->child == NULL ? NULL : rows->child->prev;
-    return last != NULL && row_time(last, &at) && reader->known &&
+    return row != NULL && row_time(row, &at) && reader->known &&
            at < ask->since_ms + reader->ahead_ms - PAST_MS;
 }
 
+/* A page that is being read. */
+struct reading {
+    const struct page_ask *ask;
+    cJSON *rows;
+    uint64_t start;
+    uint64_t end;
+    size_t bytes; /* a row, about */
+    struct page_seen seen;
+    int64_t now_ms;
+};
+
 /* The record that the row shows takes it, if it waits and the row is not too old for it. */
-static void take_row(struct engine *engine, const struct page_ask *ask, cJSON *rows, cJSON *row,
-                     uint64_t start, uint64_t end, size_t bytes, struct page_seen *seen,
-                     int64_t now_ms)
+static void take_row(struct engine *engine, struct reading *reading, cJSON *row)
 {
     const char *id = json_member_text(row, "id");
-    struct record *record = id == NULL ? NULL : pending_find(&engine->pending, ask->place, id);
+    struct page_seen *seen = &reading->seen;
+    struct record *record =
+        id == NULL ? NULL : pending_find(&engine->pending, reading->ask->place, id);
+    uint32_t number = seen->rows++;
     if (id == NULL)
         metrics_add(METRIC_LIST_ITEMS_WITHOUT_ID, 1);
     if (record == NULL || !planner_has(record))
         return;
-    if (record->joined >= start) {
+    if (record->joined >= reading->start) {
         seen->early++;
         planner_passed_over(engine->planner, record);
         return;
@@ -73,18 +84,18 @@ static void take_row(struct engine *engine, const struct page_ask *ask, cJSON *r
     bool low = record->queue == QUEUE_LOW;
     seen->live_hits += !low;
     seen->low_hits += low;
+    planner_found(engine->planner, reading->ask, record, number, seen);
     planner_remove(engine->planner, record);
-    record_found(engine, record, start, end, cJSON_DetachItemViaPointer(rows, row), bytes, now_ms);
+    record_found(engine, record, reading->start, reading->end,
+                 cJSON_DetachItemViaPointer(reading->rows, row), reading->bytes, reading->now_ms);
 }
 
-static void take_rows(struct engine *engine, const struct page_ask *ask, cJSON *rows,
-                      uint64_t start, size_t bytes, struct page_seen *seen, int64_t now_ms)
+static void take_rows(struct engine *engine, struct reading *reading)
 {
-    uint64_t end = recency_end(engine->recency);
-    seen->rows = (uint32_t)cJSON_GetArraySize(rows);
-    for (cJSON *row = rows->child, *next; row != NULL; row = next) {
+    struct page_seen *seen = &reading->seen;
+    for (cJSON *row = reading->rows->child, *next; row != NULL; row = next) {
         next = row->next;
-        take_row(engine, ask, rows, row, start, end, bytes * 4 / seen->rows, seen, now_ms);
+        take_row(engine, reading, row);
     }
     metrics_add(METRIC_PAGE_LIVE, seen->live_hits);
     metrics_add(METRIC_PAGE_LOW, seen->low_hits);
@@ -111,19 +122,35 @@ static void end_probe(struct page_reader *reader, const struct page *page, const
 static void on_page(struct engine *engine, const struct page *page, struct api_page *answer,
                     uint64_t start, size_t bytes, int64_t now_ms)
 {
-    struct page_seen seen = {.total = page->since_ms != 0 ? -1 : answer->total,
-                             .more = answer->has_more};
-    learn_clock(&engine->pages, answer->items, now_ms);
-    seen.past = is_past(&engine->pages, &page->ask, answer->items);
+    const struct page_ask *ask = &page->ask;
+    cJSON *rows = answer->items;
+    const cJSON *first = rows->child;
+    learn_clock(&engine->pages, rows, now_ms);
+    struct reading reading = {
+        .ask = ask,
+        .rows = rows,
+        .start = start,
+        .end = recency_end(engine->recency),
+        .bytes = bytes * 4 / (size_t)(cJSON_GetArraySize(rows) + 1),
+        .seen = {.total = page->since_ms != 0 ? -1 : answer->total,
+                 .more = answer->has_more,
+                 .past = is_past(&engine->pages, ask, first == NULL ? NULL : first->prev),
+                 .below = is_past(&engine->pages, ask, first)},
+        .now_ms = now_ms};
     if (page->probe)
-        end_probe(&engine->pages, page, answer->items);
-    take_rows(engine, &page->ask, answer->items, start, bytes, &seen, now_ms);
-    log_debug("page", LOG_TEXT("model", engine->selection->names[page->ask.place]),
-              LOG_TEXT("integration_id", page->ask.integration_id),
-              LOG_TEXT("kind", kinds[page->ask.kind]), LOG_NUMBER("offset", page->ask.offset),
-              LOG_NUMBER("rows", seen.rows), LOG_NUMBER("live", seen.live_hits),
-              LOG_NUMBER("low", seen.low_hits), LOG_NUMBER("early", seen.early));
-    planner_page_done(engine->planner, &page->ask, &seen, now_ms);
+        end_probe(&engine->pages, page, rows);
+    take_rows(engine, &reading);
+    const struct page_seen *seen = &reading.seen;
+    log_debug("page", LOG_TEXT("model", engine->selection->names[ask->place]),
+              LOG_TEXT("integration_id", ask->integration_id),
+              LOG_TEXT("kind", kinds[ask->kind]), LOG_NUMBER("offset", ask->offset),
+              LOG_NUMBER("wanted", ask->wanted), LOG_NUMBER("rows", seen->rows),
+              LOG_NUMBER("live", seen->live_hits), LOG_NUMBER("low", seen->low_hits),
+              LOG_NUMBER("early", seen->early),
+              LOG_NUMBER("deeper", seen->measured == 0
+                                       ? 0
+                                       : (int64_t)(seen->deeper / (float)seen->measured)));
+    planner_page_done(engine->planner, ask, seen, now_ms);
 }
 
 static void on_failure(struct engine *engine, const struct page *page, enum api_outcome outcome,

@@ -80,10 +80,11 @@ struct record {
     uint8_t queue;   /* enum record_queue; the planner's */
     uint8_t outcome; /* the enum api_outcome the failures counted in `attempts` had */
     uint8_t news;    /* events that gave the record another reading */
-    uint8_t passed;  /* pages that had it, read before its last event came */
+    uint8_t passed;  /* pages that had it too early, or not */
     bool orphan;
     bool alone;        /* pages of its list do not help: it is asked for by itself */
     bool urged;        /* it goes before all others */
+    bool covered; /* a page under way looks for it; the planner's */
     bool reread;       /* the consistency rule has asked for its second reading already */
     bool dirty;        /* `work`: events were taken since the conflict's question was asked */
     uint16_t attempts; /* failures of the current kind in a row */
@@ -92,6 +93,7 @@ struct record {
     struct claim now;
     struct claim *later;     /* NULL while there is none */
     int64_t due_ms;          /* not fetched before */
+    uint32_t rank[2]; /* the planner's: `came` of its group's and its model's list at its last event */
     uint64_t joined;         /* tick of the stale rule when its last event was taken in */
     struct record *next;     /* in the planner's queue, or in its walk's list */
     struct record *previous; /* in the planner's queue */

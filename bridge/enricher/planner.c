@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "bridge/base/memory.h"
-#include "bridge/enricher/series.h"
+#include "bridge/enricher/newest.h"
+#include "bridge/enricher/scans.h"
 #include "bridge/enricher/timers.h"
 #include "bridge/enricher/worth.h"
 
@@ -121,15 +122,17 @@ static void look_again(struct planner *planner, struct group *group, int64_t at_
 static void arm(struct planner *planner, struct group *group, int64_t now_ms)
 {
     int64_t delay = planner->rules.max_delay_ms;
-    if (group->ripe || !group_has_work(group))
+    uint32_t open = group->live.count - group->live.covered;
+    if (group->ripe || open + group->single.count == 0)
         return;
-    if (planner->unlimited || group->single.count > 0 ||
-        group->live.count >= (uint32_t)group->list.limit ||
-        group->live.first->now.first_ms + delay <= now_ms) {
+    const struct record *first = group->timed ? NULL : queue_open(&group->live);
+    if (planner->unlimited || group->single.count > 0 || open >= (uint32_t)group->list.limit ||
+        (first != NULL && first->now.first_ms + delay <= now_ms)) {
         ripen(planner, group);
         return;
     }
-    look_again(planner, group, group->live.first->now.first_ms + delay);
+    if (first != NULL)
+        look_again(planner, group, first->now.first_ms + delay);
     if (group->served_ms == 0 || group->served_ms + delay <= now_ms)
         line_join(planner->lines, LINE_EAGER, group);
 }
@@ -148,8 +151,8 @@ static void enqueue(struct planner *planner, struct record *record, int64_t now_
     struct group *group = waiting_group(&planner->waiting, record);
     enum record_queue queue = queue_for(planner, record);
     waiting_put(&planner->waiting, group, record, queue, record->urged);
-    group->list.came++;
-    group->model->list.came++;
+    if (queue != QUEUE_SINGLE)
+        newest_arrived(group, record, now_ms);
     if (queue == QUEUE_LOW) {
         group->low_last_ms = now_ms;
         line_join(planner->lines, LINE_LOW, group);
@@ -186,13 +189,13 @@ static void requeue(struct planner *planner, struct record *record, int64_t now_
 
 void planner_joined(struct planner *planner, struct record *record, int64_t now_ms)
 {
-    if (record->queue == QUEUE_LOW && record->now.tells_more)
-        requeue(planner, record, now_ms);
+    if (record->queue == QUEUE_LOW || record->queue == QUEUE_LIVE)
+        requeue(planner, record, now_ms); /* it lies at the top of its list now */
 }
 
 void planner_urge(struct planner *planner, struct record *record, int64_t now_ms)
 {
-    if (record->urged || !planner_has(record))
+    if (record->urged || !planner_has(record) || record->covered || scan_will_have(record))
         return;
     record->urged = record->alone = true;
     requeue(planner, record, now_ms);
@@ -249,7 +252,7 @@ static struct option best_of(struct planner *planner, struct integration *integr
     struct group **at = &integration->ripe;
     while (*at != NULL) {
         struct group *group = *at;
-        series_forget(group);
+        scans_forget(group);
         struct option option = worth_live(group, budget, now_ms);
         if (option.worth > 0 && is_put_off(planner, group, &option, now_ms))
             option.worth = 0;
@@ -280,13 +283,16 @@ static struct plan make(struct planner *planner, struct group *group, const stru
     group->served_ms = now_ms;
     if (option->record != NULL) {
         struct record *record = option->record;
-        series_unlearn(group);
+        list_unlearn(&group->list);
+        list_unlearn(&group->model->list);
         waiting_take(&planner->waiting, record);
         return (struct plan){.kind = PLAN_ID, .record = record};
     }
     struct plan plan = {.kind = PLAN_PAGE};
-    plan.page = series_ask(group, option->list, option->kind, option->whole, planner->latency_ms,
-                           tick, now_ms);
+    plan.page = option->kind == PAGES_SCAN
+                    ? scan_ask(group, option->list, option->whole, tick, now_ms)
+                    : newest_ask(group, option->kind, option->whole, planner->latency_ms, tick,
+                                 now_ms);
     return plan;
 }
 
@@ -355,7 +361,7 @@ static struct option low_option(const struct planner *planner, struct group *gro
     int64_t waited = now_ms - group->low.first->now.first_ms;
     bool any = budget->unlimited || is_overdue(planner, group, now_ms) ||
                (budget->idle && waited >= planner->rules.max_delay_ms);
-    struct option option = worth_low(group, !any, budget, now_ms);
+    struct option option = worth_low(group, budget, now_ms);
     bool quiet = now_ms >= group->low_last_ms + LOW_QUIET_MS;
     if (!any && (option.worth < LOW_WORTH || !quiet))
         option.worth = 0;
@@ -389,7 +395,7 @@ static bool plan_low(struct planner *planner, const struct planner_budget *budge
         first = first == NULL ? group : first;
         if (overdue_only && !is_overdue(planner, group, now_ms))
             continue;
-        series_forget(group);
+        scans_forget(group);
         struct option option = low_option(planner, group, budget, now_ms);
         if (option.worth > best.worth) {
             best = option;
@@ -436,13 +442,23 @@ static void arm_all(struct planner *planner, const struct page_ask *ask, struct 
         arm(planner, group, now_ms);
 }
 
+void planner_found(const struct planner *planner, const struct page_ask *ask,
+                   const struct record *record, uint32_t row, struct page_seen *seen)
+{
+    if (ask->kind != PAGES_SCAN)
+        newest_found(&planner->waiting, ask, record, row, seen);
+}
+
 void planner_page_done(struct planner *planner, const struct page_ask *ask,
                        const struct page_seen *seen, int64_t now_ms)
 {
     struct group *group = waiting_find(&planner->waiting, ask->place, ask->integration_id);
     if (ask->integration_id != NULL && group == NULL)
         return;
-    series_done(&planner->waiting, group, ask, seen, planner->unlimited, now_ms);
+    if (ask->kind == PAGES_SCAN)
+        scan_done(&planner->waiting, group, ask, seen);
+    else
+        newest_done(&planner->waiting, group, ask, seen, now_ms);
     arm_all(planner, ask, group, now_ms);
 }
 
@@ -450,9 +466,14 @@ void planner_page_failed(struct planner *planner, const struct page_ask *ask,
                          enum page_failure failure, int64_t delay_ms, int64_t now_ms)
 {
     struct group *group = waiting_find(&planner->waiting, ask->place, ask->integration_id);
+    struct model_lists *model = &planner->waiting.models[ask->place];
     if (ask->integration_id != NULL && group == NULL)
         return;
-    series_failed(&planner->waiting, group, ask, failure, now_ms + delay_ms);
+    if (ask->kind == PAGES_SCAN)
+        scan_failed(&planner->waiting, group, ask, failure == PAGE_AGAIN);
+    else
+        newest_failed(&planner->waiting, group, ask);
+    list_hold(model, group == NULL ? &model->list : &group->list, failure, now_ms + delay_ms);
     arm_all(planner, ask, group, now_ms);
 }
 

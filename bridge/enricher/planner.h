@@ -54,8 +54,16 @@ struct page_ask {
     int64_t offset;
     int limit;
     int64_t since_ms; /* when the oldest record looked for was taken in */
-    uint32_t serial;  /* of the series */
+    uint32_t serial;  /* of a scan */
     bool full; /* all its rows are of use: the list's length is not known, or low ones ride along */
+
+    /* A page of the newest; newest.h. */
+    uint64_t start;   /* tick: records whose last event came later are not looked for */
+    uint32_t ranking; /* of the model, when it was asked for */
+    uint32_t came;    /* of the list, then */
+    uint32_t from;    /* rank of the oldest looked for; */
+    uint32_t rows;    /* so many ranks are */
+    uint32_t wanted;  /* records looked for */
 };
 
 enum plan_kind {
@@ -86,7 +94,8 @@ void planner_add(struct planner *planner, struct record *record, int64_t now_ms)
 /* Another event joined a record that waits: it may have become a live change. */
 void planner_joined(struct planner *planner, struct record *record, int64_t now_ms);
 
-/* The record goes before all others, by itself. */
+/* The record goes before all others, by itself, unless a series of pages that is under way is to
+ * bring it. */
 void planner_urge(struct planner *planner, struct record *record, int64_t now_ms);
 
 /* A page had it, but the page's request is older than its last event. After a few of these it is
@@ -104,7 +113,7 @@ void planner_remove(struct planner *planner, struct record *record);
 struct plan planner_next(struct planner *planner, const struct planner_budget *budget,
                          uint64_t tick, int64_t now_ms) MUST_CHECK;
 
-/* What came of a page. Call it after the records that it satisfied were removed. */
+/* What came of a page. */
 struct page_seen {
     uint32_t rows;
     uint32_t live_hits; /* records it satisfied, by lane */
@@ -112,17 +121,21 @@ struct page_seen {
     uint32_t early; /* records that it showed as they were before their last event, perhaps */
     int64_t total;  /* -1 = not told */
     bool more;      /* the list goes on */
-    bool past;      /* its last row last changed before any record looked for did */
+    bool past;     /* its last row last changed before any record looked for did, */
+    bool below;     /* and so did its first */
+    uint32_t measured;    /* rows that showed how deep records lie, */
+    float deeper;         /* how much deeper than told, added up, */
+    float deeper_squared; /* and the squares of that */
 };
 
+/* A row of the page, by its number, shows a record that planner_has: call it before that is
+ * removed. */
+void planner_found(const struct planner *planner, const struct page_ask *ask,
+                   const struct record *record, uint32_t row, struct page_seen *seen);
+
+/* Call it after the records that the page satisfied were removed. */
 void planner_page_done(struct planner *planner, const struct page_ask *ask,
                        const struct page_seen *seen, int64_t now_ms);
-
-enum page_failure {
-    PAGE_AGAIN,      /* says nothing about the page: to be asked again */
-    PAGE_UNREADABLE, /* something on it cannot be read, or it is too large: smaller ones may be */
-    PAGE_REFUSED,    /* the API does not give this list */
-};
 
 /* The page was not had; none of its list is asked for within `delay_ms`. */
 void planner_page_failed(struct planner *planner, const struct page_ask *ask,

@@ -8,26 +8,61 @@
 
 /* Groups without work are kept for what was learnt of their lists, up to this many in all. */
 #define GROUPS_KEPT 20000
+/* A list whose rows cannot be read even so few at a time, or that is refused, is left alone for so
+ * long. */
+#define SMALLEST_PAGE 10
+#define LEFT_ALONE_MS INT64_C(600000)
+/* Each record asked for by itself brings a list's pages so much nearer to another try. */
+#define UNLEARN 0.005F
 
-/* Lists of which no page was asked for share these. */
-static struct pages no_pages[PAGES_KINDS];
-
-struct pages *list_pages(struct list *list)
+struct scan *list_scan(struct list *list)
 {
-    if (list->pages == no_pages)
-        list->pages = memory_new(PAGES_KINDS, sizeof *list->pages);
-    return list->pages;
+    if (list->scan == NULL)
+        list->scan = memory_new(1, sizeof *list->scan);
+    return list->scan;
 }
 
-static void free_pages(struct list *list)
+bool list_is_scanned(const struct list *list)
 {
-    if (list->pages != no_pages)
-        free(list->pages);
+    return list->scan != NULL && list->scan->start != 0 && !list->scan->ended;
+}
+
+void list_hold(struct model_lists *model, struct list *list, enum page_failure failure,
+               int64_t until_ms)
+{
+    list->held_ms = until_ms;
+    if (failure == PAGE_AGAIN)
+        return;
+    if (failure == PAGE_UNREADABLE && list->limit / 5 >= SMALLEST_PAGE) {
+        list->limit /= 5;
+        return;
+    }
+    list->limit = API_PAGE_SIZE;
+    list->held_ms = until_ms + LEFT_ALONE_MS;
+    model->list.held_ms = list->held_ms;
+}
+
+void list_unlearn(struct list *list)
+{
+    for (int kind = 0; kind < PAGES_KINDS; kind++)
+        list->found[kind] += (1 - list->found[kind]) * UNLEARN;
+}
+
+struct record *record_open(struct record *record)
+{
+    while (record != NULL && record->covered)
+        record = record->next;
+    return record;
+}
+
+struct record *queue_open(const struct queue *queue)
+{
+    return queue->covered >= queue->count ? NULL : record_open(queue->first);
 }
 
 static struct list new_list(const struct list *like)
 {
-    struct list list = {.total = -1, .limit = API_PAGE_SIZE, .pages = no_pages};
+    struct list list = {.total = -1, .limit = API_PAGE_SIZE};
     for (int kind = 0; kind < PAGES_KINDS; kind++)
         list.found[kind] = like == NULL ? 1 : like->found[kind];
     return list;
@@ -40,6 +75,7 @@ void waiting_init(struct waiting *waiting, int models)
     for (int i = 0; i < models; i++) {
         waiting->models[i].place = i;
         waiting->models[i].list = new_list(NULL);
+        waiting->models[i].low_moves = true;
     }
 }
 
@@ -47,7 +83,7 @@ static void free_groups(struct group *group)
 {
     while (group != NULL) {
         struct group *next = group->next_of_integration;
-        free_pages(&group->list);
+        free(group->list.scan);
         free(group);
         group = next;
     }
@@ -67,9 +103,10 @@ void waiting_clear(struct waiting *waiting)
         struct model_lists *model = &waiting->models[i];
         model->groups = NULL;
         model->live = model->single = model->low = 0;
-        struct pages *pages = list_pages(&model->list);
-        for (int kind = 0; kind < PAGES_KINDS; kind++)
-            pages[kind] = (struct pages){.serial = pages[kind].serial + 1};
+        model->covered[PAGES_LIVE] = model->covered[PAGES_LOW] = 0;
+        model->ranking++;
+        struct scan *scan = list_scan(&model->list);
+        *scan = (struct scan){.serial = scan->serial + 1};
     }
     waiting->group_count = waiting->live = waiting->single = waiting->low = 0;
 }
@@ -78,7 +115,7 @@ void waiting_free(struct waiting *waiting)
 {
     waiting_clear(waiting);
     for (int i = 0; i < waiting->model_count; i++)
-        free_pages(&waiting->models[i].list);
+        free(waiting->models[i].list.scan);
     free(waiting->models);
 }
 
@@ -135,11 +172,10 @@ struct group *waiting_group(struct waiting *waiting, const struct record *record
     return group;
 }
 
-static bool is_busy(const struct list *list)
+static bool is_busy(const struct group *group)
 {
-    return list->pages[PAGES_LIVE].in_flight + list->pages[PAGES_LOW].in_flight +
-               list->pages[PAGES_SCAN].in_flight >
-           0;
+    const struct scan *scan = group->list.scan;
+    return group->asked > 0 || (scan != NULL && scan->in_flight > 0);
 }
 
 static void unlink_group(struct group *group)
@@ -161,12 +197,12 @@ static void unlink_group(struct group *group)
 void waiting_let_go(struct waiting *waiting, struct group *group)
 {
     bool held = group->ripe || group->timed || group->in_line[LINE_EAGER] ||
-                group->in_line[LINE_LOW] || is_busy(&group->list) || group_has_work(group) ||
+                group->in_line[LINE_LOW] || is_busy(group) || group_has_work(group) ||
                 group->low.count > 0;
     if (held || waiting->group_count <= GROUPS_KEPT)
         return;
     unlink_group(group);
-    free_pages(&group->list);
+    free(group->list.scan);
     free(group);
     waiting->group_count--;
 }
@@ -228,6 +264,27 @@ static void count(struct waiting *waiting, struct group *group, enum record_queu
     *of_all += (size_t)change;
 }
 
+static enum pages_kind pages_of(const struct record *record)
+{
+    return record->queue == QUEUE_LOW ? PAGES_LOW : PAGES_LIVE;
+}
+
+void waiting_cover(struct group *group, struct record *record)
+{
+    record->covered = true;
+    queue_of(group, (enum record_queue)record->queue)->covered++;
+    group->model->covered[pages_of(record)]++;
+}
+
+void waiting_uncover(struct group *group, struct record *record)
+{
+    if (!record->covered)
+        return;
+    record->covered = false;
+    queue_of(group, (enum record_queue)record->queue)->covered--;
+    group->model->covered[pages_of(record)]--;
+}
+
 void waiting_put(struct waiting *waiting, struct group *group, struct record *record,
                  enum record_queue kind, bool first)
 {
@@ -260,6 +317,7 @@ void waiting_take(struct waiting *waiting, struct record *record)
         record->next->previous = record->previous;
     else
         queue->last = record->previous;
+    waiting_uncover(record->group, record);
     queue->count--;
     count(waiting, record->group, kind, -1);
     record->next = record->previous = NULL;

@@ -15,7 +15,6 @@
 #include "bridge/base/table.h"
 #include "bridge/enricher/pending.h"
 
-/* Which series of pages. */
 enum pages_kind {
     PAGES_LIVE, /* the newest first, for the live lane */
     PAGES_LOW,  /* the newest first, for the low lane */
@@ -23,18 +22,21 @@ enum pages_kind {
     PAGES_KINDS
 };
 
-/* A series of pages of one list. */
-struct pages {
-    int64_t offset;   /* of the next page that goes deeper than all before */
-    bool top;         /* of the newest: the top of the list was asked for, so it goes deeper */
-    uint64_t start;   /* tick: records whose last event came later were not looked for */
-    int64_t since_ms; /* when the oldest record looked for was taken in */
+enum page_failure {
+    PAGE_AGAIN,      /* says nothing about the page: to be asked again */
+    PAGE_UNREADABLE, /* something on it cannot be read, or it is too large: smaller ones may be */
+    PAGE_REFUSED,    /* the API does not give this list */
+};
+
+/* A scan of a list. */
+struct scan {
+    int64_t offset; /* of the next page */
+    uint64_t start; /* tick: records whose last event came later were not looked for; 0 = none has
+                       begun */
     uint32_t serial;
-    uint32_t wanted;    /* records looked for when it began */
-    uint32_t hits;      /* found by it so far */
-    uint32_t last_hits; /* by its last page */
+    uint32_t wanted; /* records looked for when it began */
+    uint32_t hits;   /* found by it so far */
     int in_flight;
-    int dry;    /* pages in a row that did not pay */
     bool ended; /* no further page is asked for */
 };
 
@@ -43,17 +45,22 @@ struct list {
     int64_t total;   /* rows, by its last answer; -1 = not known */
     int64_t held_ms; /* no page before: it could not be read */
     int limit;       /* rows a page */
-    uint32_t came;   /* records that began to wait since counted_ms */
-    float rate;      /* of that, a millisecond, when last counted */
+    uint32_t came;   /* rows that went to the top, as far as events told, since it is known here */
+    uint32_t counted;
     int64_t counted_ms;
-    float found[PAGES_KINDS]; /* the part of the records looked for that series had, lately */
-    struct pages *pages;      /* PAGES_KINDS of them; made with the first page that is asked for */
+    float rate;               /* of `came`, a millisecond, when last counted */
+    float found[PAGES_KINDS]; /* the part of the records looked for that pages had, lately */
+    float lag;                /* rows that records lie deeper than `came` tells, */
+    float spread;             /* and how far that scatters: the standard deviation */
+    int64_t measured_ms;      /* when these were measured; 0 = not yet */
+    struct scan *scan;        /* made with its first page */
 };
 
 struct queue {
     struct record *first;
     struct record *last;
     uint32_t count;
+    uint32_t covered; /* of them */
 };
 
 /* Where groups stand in line, first come first served. */
@@ -78,6 +85,7 @@ struct group {
     struct queue live;
     struct queue single;
     struct queue low;
+    int asked;           /* pages of the newest of its list that are under way */
     int64_t served_ms;   /* when something was last asked for it; 0 = not yet */
     int64_t low_last_ms; /* when its low lane last grew */
     bool ripe;           /* in its integration's list of ripe groups */
@@ -105,10 +113,14 @@ struct model_lists {
     int place;
     bool pages;          /* its list can be asked for by pages, and its records by id */
     bool by_integration; /* its list knows that filter */
+    bool low_moves;      /* a change of nothing but `last_seen` moves a row to the top */
     struct list list;    /* over all integrations */
     uint32_t live;       /* records in all groups' queues */
     uint32_t single;
     uint32_t low;
+    uint32_t covered[2]; /* of the live and the low ones */
+    uint32_t low_came;   /* low ones in all, since `low_moves` was last doubted */
+    uint32_t ranking;    /* counts how often records were ranked anew */
     struct group *groups;
 };
 
@@ -143,8 +155,27 @@ void waiting_put(struct waiting *waiting, struct group *group, struct record *re
 /* Takes a record out of its queue. */
 void waiting_take(struct waiting *waiting, struct record *record);
 
-/* The list's series, which are there from now on. */
-struct pages *list_pages(struct list *list);
+/* Its scan, which is there from now on. */
+struct scan *list_scan(struct list *list);
+
+/* A scan has begun and is gone on with. */
+bool list_is_scanned(const struct list *list);
+
+/* The list is not asked for before `until_ms`: a page of it was not had. If it cannot be read at
+ * all, not for ten minutes; if smaller pages may be read, these are asked for. */
+void list_hold(struct model_lists *model, struct list *list, enum page_failure failure,
+               int64_t until_ms);
+
+/* A record was asked for by itself: pages and scans get another chance in time. */
+void list_unlearn(struct list *list);
+
+/* This record, or the first behind it, that no page under way looks for; NULL when there is none. */
+struct record *record_open(struct record *record) MUST_CHECK;
+struct record *queue_open(const struct queue *queue) MUST_CHECK;
+
+/* A page under way looks for the record, which waits in a queue for pages; or no longer. */
+void waiting_cover(struct group *group, struct record *record);
+void waiting_uncover(struct group *group, struct record *record);
 
 /* Frees the group when it holds nothing, nothing refers to it, and there are many. */
 void waiting_let_go(struct waiting *waiting, struct group *group);

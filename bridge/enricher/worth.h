@@ -10,9 +10,6 @@
 #include "bridge/enricher/planner.h"
 #include "bridge/enricher/waiting.h"
 
-/* A page that brings less than this many does not pay. */
-#define WORTH_PAGE 2
-
 /* What could be asked for. */
 struct option {
     double worth;          /* 0 = nothing can be */
@@ -26,15 +23,7 @@ struct option {
  * it. */
 struct option worth_live(struct group *group, const struct planner_budget *budget, int64_t now_ms);
 
-/* The same for its low lane; only a scan where `scan`. */
-struct option worth_low(struct group *group, bool scan, const struct planner_budget *budget,
-                        int64_t now_ms);
-
-/* The next page of a series (or the first one) when so many wait in the queue that it is for. */
-double worth_of_page(const struct list *list, enum pages_kind kind, uint32_t waiting,
-                     int64_t now_ms);
-
-/* A page that is expected to bring less than this is not asked for. */
-double worth_least(bool unlimited);
+/* The same for its low lane. */
+struct option worth_low(struct group *group, const struct planner_budget *budget, int64_t now_ms);
 
 #endif
