@@ -12,15 +12,17 @@
 #define MARGIN_LEAST 3
 /* What a new measurement weighs: to ask too deep costs rows, not deep enough a request for each
  * record missed. */
-#define DEEPER      1.0F
-#define LESS_DEEP   0.2F
-#define SCATTERED   0.5F
-#define LEARNT      0.5F
-#define FEW      8
+#define LESS_DEEP 0.2F
+#define SCATTERED 0.5F
+#define LEARNT    0.5F
+#define FEW       8
+#define ENOUGH    32
 /* Pages that should have had a record before it is asked for by itself. */
 #define MISSES 3
-/* Measurements hold for so long. */
-#define HOLDS_MS 10000
+/* Of the whole model, the deepest record is looked for so often. */
+#define DEEPEST_MS    200
+#define RATIO_LEAST   0.05F
+#define DELAY_MOST_MS 5000
 
 static struct queue *queue_of(struct group *group, enum pages_kind kind)
 {
@@ -54,12 +56,13 @@ static void move_up(struct list *list, int64_t now_ms)
     list->counted_ms = now_ms;
 }
 
-void newest_arrived(struct group *group, struct record *record, int64_t now_ms)
+void newest_arrived(struct waiting *waiting, struct group *group, struct record *record,
+                    int64_t now_ms)
 {
     struct model_lists *model = group->model;
     bool low = !record->now.tells_more;
-    model->low_came += low;
-    if (!low || model->low_moves) {
+    waiting->low_came += low;
+    if (!low || waiting->low_moves) {
         move_up(&group->list, now_ms);
         move_up(&model->list, now_ms);
     }
@@ -67,20 +70,26 @@ void newest_arrived(struct group *group, struct record *record, int64_t now_ms)
     record->rank[true] = model->list.came;
 }
 
-/* Rows above it, by what was taken in. */
+/* Rows that went to the top after it, by what was taken in. */
 static uint32_t depth(const struct list *list, const struct record *record, bool whole)
 {
     return list->came - record->rank[whole];
 }
 
-/* Rows that most records lie deeper or less deep than others. */
+/* Rows that go to the top of the list, a millisecond, lately. */
+static float rate(const struct list *list, int64_t now_ms)
+{
+    int64_t passed = now_ms - list->counted_ms;
+    return passed < 2 * COUNTED_EVERY_MS ? list->rate
+                                         : (float)(list->came - list->counted) / (float)passed;
+}
+
+/* Rows that records lie deeper or less deep than others. */
 static uint32_t margin(const struct list *list)
 {
-    float rows = list->measured_ms > 0 ? 3 * list->spread : (float)list->limit / 10;
+    float rows = list->measured ? 2 * list->spread : (float)list->limit / 10;
     uint32_t most = (uint32_t)list->limit / 5;
-    return rows >= (float)most          ? most
-           : rows < (float)MARGIN_LEAST ? MARGIN_LEAST
-                                        : (uint32_t)rows;
+    return rows >= (float)most ? most : rows < (float)MARGIN_LEAST ? MARGIN_LEAST : (uint32_t)rows;
 }
 
 /* Looked for together with a record of that rank. */
@@ -143,29 +152,43 @@ static struct record *deepest(const struct group *group, enum pages_kind kind)
     return deepest;
 }
 
+/* Of so many records of the model about as many as lie within one page, were they spread evenly. */
+static uint32_t within_page(struct model_lists *model, const struct group *group,
+                            enum pages_kind kind, uint32_t count, int64_t now_ms)
+{
+    const struct list *list = &model->list;
+    struct deepest *known = &model->deepest[kind];
+    if (now_ms >= known->found_ms + DEEPEST_MS || known->found_ms == 0) {
+        const struct record *record = deepest(group, kind);
+        known->rank = record == NULL ? list->came : record->rank[true];
+        known->found_ms = now_ms;
+    }
+    float rows = (float)(list->came - known->rank + 1) * list->ratio;
+    float limit = (float)list->limit;
+    return rows <= limit ? count : (uint32_t)((float)count * limit / rows);
+}
+
 uint32_t newest_wanted(const struct group *group, enum pages_kind kind, bool whole, int64_t now_ms)
 {
     const struct queue *queue = kind == PAGES_LOW ? &group->low : &group->live;
-    const struct model_lists *model = group->model;
+    struct model_lists *model = group->model;
+    uint32_t count = 0;
     if (whole) {
-        uint32_t count = kind == PAGES_LOW ? model->low : model->live;
         uint32_t limit = (uint32_t)model->list.limit;
-        count -= model->covered[kind];
+        count = (kind == PAGES_LOW ? model->low : model->live) - model->covered[kind];
+        count = within_page(model, group, kind, count, now_ms);
         return count < limit ? count : limit;
     }
-    uint32_t count = 0;
     (void)best_stretch(group, queue, &count, now_ms);
     return count;
 }
 
-/* How much deeper than told rows will lie when the page is read, as far as is known: by what
- * changes while events and the page are on their way. */
-static int64_t lag(const struct list *list, int64_t latency_ms, int64_t now_ms)
+/* Rows above a record when the page is read: those that went to the top after it, once for each
+ * record; and those that do while events and the page are on their way. */
+static float rows_above(const struct list *list, float told, float rate)
 {
-    if (list->measured_ms > 0 && now_ms < list->measured_ms + HOLDS_MS)
-        return (int64_t)lrintf(list->lag);
-    int64_t rows = (int64_t)(list->rate * (float)(latency_ms + EVENT_DELAY_MS));
-    return rows < list->limit / 2 ? rows : list->limit / 2;
+    float rows = told * list->ratio + rate * list->delay_ms;
+    return rows < 0 ? 0 : rows;
 }
 
 /* Those that the page looks for are covered, and counted. */
@@ -190,14 +213,20 @@ static void cover(struct group *group, struct page_ask *ask, bool whole)
     }
 }
 
-struct page_ask newest_ask(struct group *group, enum pages_kind kind, bool whole,
-                           int64_t latency_ms, uint64_t tick, int64_t now_ms)
+struct page_ask newest_ask(const struct waiting *waiting, struct group *group, enum pages_kind kind,
+                           bool whole, int64_t latency_ms, uint64_t tick, int64_t now_ms)
 {
     struct list *list = list_of(group, whole);
     uint32_t count = 0;
     const struct record *from =
         whole ? deepest(group, kind) : best_stretch(group, queue_of(group, kind), &count, now_ms);
-    int64_t bottom = (int64_t)depth(list, from, whole) + lag(list, latency_ms, now_ms) + margin(list);
+    float changes = rate(list, now_ms);
+    if (!list->measured)
+        list->delay_ms = (float)(latency_ms + EVENT_DELAY_MS);
+    int64_t bottom =
+        lrintf(rows_above(list, (float)depth(list, from, whole), changes)) + margin(list);
+    if (list->total >= 0 && bottom >= list->total)
+        bottom = list->total - 1;
     bool top = bottom < list->limit;
     struct page_ask ask = {.kind = kind,
                            .place = group->model->place,
@@ -207,55 +236,68 @@ struct page_ask newest_ask(struct group *group, enum pages_kind kind, bool whole
                            .since_ms = now_ms,
                            .full = list->total < 0 || group->model->low > 0,
                            .start = tick + 1,
-                           .ranking = group->model->ranking,
+                           .ranking = waiting->ranking,
                            .came = list->came,
+                           .rate = changes,
                            .from = from->rank[whole],
-                           .rows = top ? depth(list, from, whole) + 1 : width(list)};
+                           .rows = top ? depth(list, from, whole) + 1 : width(list),
+                           .promised = newest_wanted(group, kind, whole, now_ms)};
     cover(group, &ask, whole);
     group->asked += !whole;
     return ask;
 }
 
-void newest_found(const struct waiting *waiting, const struct page_ask *ask,
-                  const struct record *record, uint32_t row, struct page_seen *seen)
+void newest_found(const struct page_ask *ask, const struct record *record, uint32_t row,
+                  struct page_seen *seen)
 {
     bool whole = ask->integration_id == NULL;
-    if (record->queue == QUEUE_SINGLE ||
-        (record->queue == QUEUE_LOW && !waiting->models[ask->place].low_moves))
+    if (record->queue != (ask->kind == PAGES_LOW ? QUEUE_LOW : QUEUE_LIVE))
         return;
-    float deeper = (float)(ask->offset + row) - (float)(int32_t)(ask->came - record->rank[whole]);
+    float told = (float)(int32_t)(ask->came - record->rank[whole]);
+    float deeper = (float)(ask->offset + row) - told;
     seen->measured++;
+    seen->told += told;
     seen->deeper += deeper;
     seen->deeper_squared += deeper * deeper;
 }
 
+static void rank_group_anew(struct group *group)
+{
+    uint32_t above = 0;
+    for (struct record *record = group->live.last; record != NULL; record = record->previous) {
+        waiting_uncover(group, record);
+        record->rank[false] = group->list.came - above++;
+    }
+    for (struct record *record = group->low.first; record != NULL; record = record->next)
+        waiting_uncover(group, record);
+}
+
 /* With another belief of what moves rows: the live ones lie one behind the other. Pages under way
  * looked for ranks that are no more. */
-static void rank_anew(struct model_lists *model)
+static void rank_anew(struct waiting *waiting)
 {
-    model->ranking++;
-    for (struct group *group = model->groups; group != NULL; group = group->next_of_model) {
-        uint32_t above = 0;
-        for (struct record *record = group->live.last; record != NULL; record = record->previous) {
-            waiting_uncover(group, record);
-            record->rank[false] = group->list.came - above++;
-        }
-        for (struct record *record = group->low.first; record != NULL; record = record->next)
-            waiting_uncover(group, record);
+    waiting->low_moves = !waiting->low_moves;
+    waiting->low_came = 0;
+    waiting->ranking++;
+    for (int i = 0; i < waiting->model_count; i++) {
+        struct group *group = waiting->models[i].groups;
+        for (; group != NULL; group = group->next_of_model)
+            rank_group_anew(group);
     }
 }
 
-/* Live ones lie far less deep (or far deeper) than they should, while low ones came: those do not
- * (or do) move rows. */
-static void doubt(struct model_lists *model, const struct list *list, float deeper)
+/* The page would show more of the low ones if their changes moved rows: as many of its rows as of
+ * the changes lately; and it shows those that it looked for by chance only. */
+static bool lacks_low(const struct model_lists *model, const struct list *list,
+                      const struct group *group, const struct page_seen *seen)
 {
-    float far = (float)list->limit / 4;
-    bool wrong = model->low_moves ? deeper < -far : deeper > far;
-    if (!wrong || model->low_came < (uint32_t)list->limit / 4)
-        return;
-    model->low_moves = !model->low_moves;
-    model->low_came = 0;
-    rank_anew(model);
+    uint32_t waiting = group == NULL ? model->low : group->low.count;
+    uint32_t shown = seen->low_hits + seen->early;
+    const struct record *oldest = group == NULL ? NULL : group->low.first;
+    uint32_t ranks = oldest == NULL ? waiting + model->live : depth(list, oldest, false) + 1;
+    float expected = (float)seen->rows * (float)waiting / (float)(ranks == 0 ? 1 : ranks);
+    return waiting >= (uint32_t)list->limit / 4 && expected >= ENOUGH &&
+           (float)shown < expected / 2;
 }
 
 /* Nobody was found because the page lies below, or above, all that it looked for. */
@@ -265,25 +307,73 @@ static bool is_misplaced(const struct page_ask *ask, const struct page_seen *see
            ((seen->below && ask->offset > 0) || (!seen->past && seen->more));
 }
 
-static void measure(struct model_lists *model, struct list *list, const struct page_ask *ask,
-                    const struct page_seen *seen, int64_t now_ms)
+static float mean_of(const struct page_seen *seen)
 {
-    float count = (float)seen->measured;
-    float deeper = seen->measured > 0 ? seen->deeper / count : 0;
-    if (seen->measured > 0) {
-        float variance = seen->deeper_squared / count - deeper * deeper;
-        float spread = variance > 0 ? sqrtf(variance) : 0;
-        bool first = list->measured_ms == 0;
-        list->lag += (deeper - list->lag) * (first || deeper > list->lag ? DEEPER : LESS_DEEP);
-        list->spread += (spread - list->spread) * (first ? 1 : SCATTERED);
-        list->measured_ms = now_ms;
-    } else if (is_misplaced(ask, seen)) {
-        deeper = seen->below ? -(float)ask->offset / 2 : (float)list->limit;
-        list->lag += deeper;
-        list->measured_ms = now_ms;
+    return seen->deeper / (float)seen->measured;
+}
+
+static float spread_of(const struct page_seen *seen)
+{
+    float mean = mean_of(seen);
+    float variance = seen->deeper_squared / (float)seen->measured - mean * mean;
+    return variance > 0 ? sqrtf(variance) : 0;
+}
+
+/* Is what is believed of `low_moves` wrong? Pages lack them, or show those that were looked for by
+ * chance only; or live ones lie deeper than they should. */
+static bool is_doubtful(const struct waiting *waiting, const struct list *list,
+                        const struct group *group, const struct page_ask *ask,
+                        const struct page_seen *seen)
+{
+    float limit = (float)list->limit;
+    if (waiting->low_moves)
+        return lacks_low(&waiting->models[ask->place], list, group, seen) ||
+               (ask->kind == PAGES_LOW && seen->measured >= ENOUGH && spread_of(seen) > limit);
+    return waiting->low_came >= (uint32_t)list->limit / 4 && ask->kind == PAGES_LIVE &&
+           seen->measured > 0 && mean_of(seen) > limit / 4;
+}
+
+static float within(float value, float least, float most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+/* What was expected is put right: while many rows move by the delay, as far as that can be; else,
+ * and for what is left, by the ratio, which counts for deep ones. */
+static void measure_depth(struct list *list, const struct page_ask *ask,
+                          const struct page_seen *seen)
+{
+    float told = seen->told / (float)seen->measured;
+    float off = told + mean_of(seen) - rows_above(list, told, ask->rate);
+    bool deep = told > 2 * (float)list->limit;
+    bool little = off < 0 && off > -(float)list->limit / 4;
+    off *= list->measured && little ? LESS_DEEP : 1;
+    if (off > 0 && deep) {
+        float ratio = within(list->ratio + off / told, RATIO_LEAST, 1);
+        off -= (ratio - list->ratio) * told;
+        list->ratio = ratio;
     }
-    if (ask->kind == PAGES_LIVE)
-        doubt(model, list, deeper);
+    if (ask->rate > 0) {
+        float delay_ms = within(list->delay_ms + off / ask->rate, 0, DELAY_MOST_MS);
+        off -= (delay_ms - list->delay_ms) * ask->rate;
+        list->delay_ms = delay_ms;
+    }
+    if (off < 0 && deep)
+        list->ratio = within(list->ratio + off / told, RATIO_LEAST, 1);
+}
+
+static void measure(struct list *list, const struct page_ask *ask, const struct page_seen *seen)
+{
+    bool misplaced = seen->measured == 0 && is_misplaced(ask, seen);
+    if (seen->measured > 0) {
+        measure_depth(list, ask, seen);
+        list->spread += (spread_of(seen) - list->spread) * (list->measured ? SCATTERED : 1);
+        list->measured = true;
+    } else if (misplaced && list->misplaced) {
+        list->ratio = seen->below ? within(list->ratio / 2, RATIO_LEAST, 1) : 1;
+        list->delay_ms = 0;
+    }
+    list->misplaced = misplaced;
 }
 
 static void give_up_on(struct waiting *waiting, struct group *group, struct record *record)
@@ -320,7 +410,7 @@ static void uncover(struct waiting *waiting, struct group *group, const struct p
 static void uncover_all(struct waiting *waiting, struct group *group, const struct page_ask *ask,
                         bool looked, bool surely)
 {
-    if (ask->ranking != waiting->models[ask->place].ranking)
+    if (ask->ranking != waiting->ranking)
         return;
     if (group != NULL) {
         uncover(waiting, group, ask, looked, surely);
@@ -332,14 +422,14 @@ static void uncover_all(struct waiting *waiting, struct group *group, const stru
 
 static void learn(struct list *list, const struct page_ask *ask, uint32_t hits, float weight)
 {
-    float found = hits >= ask->wanted ? 1 : (float)hits / (float)ask->wanted;
-    if (ask->wanted < FEW)
+    float found = hits >= ask->promised ? 1 : (float)hits / (float)ask->promised;
+    if (ask->promised < FEW)
         weight /= 2;
     list->found[ask->kind] += (found - list->found[ask->kind]) * weight;
 }
 
 void newest_done(struct waiting *waiting, struct group *group, const struct page_ask *ask,
-                 const struct page_seen *seen, int64_t now_ms)
+                 const struct page_seen *seen)
 {
     struct model_lists *model = &waiting->models[ask->place];
     struct list *list = group == NULL ? &model->list : &group->list;
@@ -348,13 +438,16 @@ void newest_done(struct waiting *waiting, struct group *group, const struct page
         group->asked--;
     if (seen->total >= 0)
         list->total = seen->total;
-    if (ask->wanted > 0 && (ask->kind == PAGES_LOW || !is_misplaced(ask, seen))) {
+    if (ask->promised > 0 && (ask->kind == PAGES_LOW || !is_misplaced(ask, seen))) {
         learn(list, ask, hits, LEARNT);
         if (group != NULL)
             learn(&model->list, ask, hits, LEARNT / 5);
     }
     uncover_all(waiting, group, ask, true, !seen->more && ask->offset == 0);
-    measure(model, list, ask, seen, now_ms);
+    if (is_doubtful(waiting, list, group, ask, seen))
+        rank_anew(waiting);
+    else
+        measure(list, ask, seen);
 }
 
 void newest_failed(struct waiting *waiting, struct group *group, const struct page_ask *ask)

@@ -22,23 +22,25 @@
 
 /* A record waits in a queue for pages (again), because of an event that came now: it lies at the
  * top. */
-void newest_arrived(struct group *group, struct record *record, int64_t now_ms);
+void newest_arrived(struct waiting *waiting, struct group *group, struct record *record,
+                    int64_t now_ms);
 
 /* How many of the group's records (`whole`: of its model's, about) the next page would look for.
  * PAGES_LIVE or PAGES_LOW. */
 uint32_t newest_wanted(const struct group *group, enum pages_kind kind, bool whole, int64_t now_ms);
 
 /* The next page, which counts as under way from now on. There must be somebody to look for. */
-struct page_ask newest_ask(struct group *group, enum pages_kind kind, bool whole,
-                           int64_t latency_ms, uint64_t tick, int64_t now_ms) MUST_CHECK;
+struct page_ask newest_ask(const struct waiting *waiting, struct group *group, enum pages_kind kind,
+                           bool whole, int64_t latency_ms, uint64_t tick,
+                           int64_t now_ms) MUST_CHECK;
 
 /* A row of the page, by its number, shows a record that waits; call it before it is taken out. */
-void newest_found(const struct waiting *waiting, const struct page_ask *ask,
-                  const struct record *record, uint32_t row, struct page_seen *seen);
+void newest_found(const struct page_ask *ask, const struct record *record, uint32_t row,
+                  struct page_seen *seen);
 
 /* `group` is that of the page, or NULL when it is of all integrations. */
 void newest_done(struct waiting *waiting, struct group *group, const struct page_ask *ask,
-                 const struct page_seen *seen, int64_t now_ms);
+                 const struct page_seen *seen);
 void newest_failed(struct waiting *waiting, struct group *group, const struct page_ask *ask);
 
 #endif

@@ -84,7 +84,7 @@ static void take_row(struct engine *engine, struct reading *reading, cJSON *row)
     bool low = record->queue == QUEUE_LOW;
     seen->live_hits += !low;
     seen->low_hits += low;
-    planner_found(engine->planner, reading->ask, record, number, seen);
+    planner_found(reading->ask, record, number, seen);
     planner_remove(engine->planner, record);
     record_found(engine, record, reading->start, reading->end,
                  cJSON_DetachItemViaPointer(reading->rows, row), reading->bytes, reading->now_ms);
@@ -135,18 +135,17 @@ static void on_page(struct engine *engine, const struct page *page, struct api_p
         .seen = {.total = page->since_ms != 0 ? -1 : answer->total,
                  .more = answer->has_more,
                  .past = is_past(&engine->pages, ask, first == NULL ? NULL : first->prev),
-                 .below = is_past(&engine->pages, ask, first)},
+                 .below = first == NULL || is_past(&engine->pages, ask, first)},
         .now_ms = now_ms};
     if (page->probe)
         end_probe(&engine->pages, page, rows);
     take_rows(engine, &reading);
     const struct page_seen *seen = &reading.seen;
     log_debug("page", LOG_TEXT("model", engine->selection->names[ask->place]),
-              LOG_TEXT("integration_id", ask->integration_id),
-              LOG_TEXT("kind", kinds[ask->kind]), LOG_NUMBER("offset", ask->offset),
-              LOG_NUMBER("wanted", ask->wanted), LOG_NUMBER("rows", seen->rows),
-              LOG_NUMBER("live", seen->live_hits), LOG_NUMBER("low", seen->low_hits),
-              LOG_NUMBER("early", seen->early),
+              LOG_TEXT("integration_id", ask->integration_id), LOG_TEXT("kind", kinds[ask->kind]),
+              LOG_NUMBER("offset", ask->offset), LOG_NUMBER("wanted", ask->wanted),
+              LOG_NUMBER("rows", seen->rows), LOG_NUMBER("live", seen->live_hits),
+              LOG_NUMBER("low", seen->low_hits), LOG_NUMBER("early", seen->early),
               LOG_NUMBER("deeper", seen->measured == 0
                                        ? 0
                                        : (int64_t)(seen->deeper / (float)seen->measured)));

@@ -84,16 +84,17 @@ struct record {
     bool orphan;
     bool alone;        /* pages of its list do not help: it is asked for by itself */
     bool urged;        /* it goes before all others */
-    bool covered; /* a page under way looks for it; the planner's */
+    bool covered;      /* a page under way looks for it; the planner's */
     bool reread;       /* the consistency rule has asked for its second reading already */
     bool dirty;        /* `work`: events were taken since the conflict's question was asked */
     uint16_t attempts; /* failures of the current kind in a row */
     const char *id;    /* inside `key` */
     const char *integration_id; /* of pending_integration; NULL for an orphan */
     struct claim now;
-    struct claim *later;     /* NULL while there is none */
-    int64_t due_ms;          /* not fetched before */
-    uint32_t rank[2]; /* the planner's: `came` of its group's and its model's list at its last event */
+    struct claim *later; /* NULL while there is none */
+    int64_t due_ms;      /* not fetched before */
+    uint32_t
+        rank[2]; /* the planner's: `came` of its group's and its model's list at its last event */
     uint64_t joined;         /* tick of the stale rule when its last event was taken in */
     struct record *next;     /* in the planner's queue, or in its walk's list */
     struct record *previous; /* in the planner's queue */

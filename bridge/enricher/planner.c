@@ -152,7 +152,7 @@ static void enqueue(struct planner *planner, struct record *record, int64_t now_
     enum record_queue queue = queue_for(planner, record);
     waiting_put(&planner->waiting, group, record, queue, record->urged);
     if (queue != QUEUE_SINGLE)
-        newest_arrived(group, record, now_ms);
+        newest_arrived(&planner->waiting, group, record, now_ms);
     if (queue == QUEUE_LOW) {
         group->low_last_ms = now_ms;
         line_join(planner->lines, LINE_LOW, group);
@@ -291,8 +291,8 @@ static struct plan make(struct planner *planner, struct group *group, const stru
     struct plan plan = {.kind = PLAN_PAGE};
     plan.page = option->kind == PAGES_SCAN
                     ? scan_ask(group, option->list, option->whole, tick, now_ms)
-                    : newest_ask(group, option->kind, option->whole, planner->latency_ms, tick,
-                                 now_ms);
+                    : newest_ask(&planner->waiting, group, option->kind, option->whole,
+                                 planner->latency_ms, tick, now_ms);
     return plan;
 }
 
@@ -361,7 +361,7 @@ static struct option low_option(const struct planner *planner, struct group *gro
     int64_t waited = now_ms - group->low.first->now.first_ms;
     bool any = budget->unlimited || is_overdue(planner, group, now_ms) ||
                (budget->idle && waited >= planner->rules.max_delay_ms);
-    struct option option = worth_low(group, budget, now_ms);
+    struct option option = worth_low(&planner->waiting, group, budget, now_ms);
     bool quiet = now_ms >= group->low_last_ms + LOW_QUIET_MS;
     if (!any && (option.worth < LOW_WORTH || !quiet))
         option.worth = 0;
@@ -442,11 +442,11 @@ static void arm_all(struct planner *planner, const struct page_ask *ask, struct 
         arm(planner, group, now_ms);
 }
 
-void planner_found(const struct planner *planner, const struct page_ask *ask,
-                   const struct record *record, uint32_t row, struct page_seen *seen)
+void planner_found(const struct page_ask *ask, const struct record *record, uint32_t row,
+                   struct page_seen *seen)
 {
     if (ask->kind != PAGES_SCAN)
-        newest_found(&planner->waiting, ask, record, row, seen);
+        newest_found(ask, record, row, seen);
 }
 
 void planner_page_done(struct planner *planner, const struct page_ask *ask,
@@ -458,7 +458,7 @@ void planner_page_done(struct planner *planner, const struct page_ask *ask,
     if (ask->kind == PAGES_SCAN)
         scan_done(&planner->waiting, group, ask, seen);
     else
-        newest_done(&planner->waiting, group, ask, seen, now_ms);
+        newest_done(&planner->waiting, group, ask, seen);
     arm_all(planner, ask, group, now_ms);
 }
 

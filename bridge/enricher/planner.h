@@ -58,12 +58,14 @@ struct page_ask {
     bool full; /* all its rows are of use: the list's length is not known, or low ones ride along */
 
     /* A page of the newest; newest.h. */
-    uint64_t start;   /* tick: records whose last event came later are not looked for */
-    uint32_t ranking; /* of the model, when it was asked for */
-    uint32_t came;    /* of the list, then */
-    uint32_t from;    /* rank of the oldest looked for; */
-    uint32_t rows;    /* so many ranks are */
-    uint32_t wanted;  /* records looked for */
+    uint64_t start;    /* tick: records whose last event came later are not looked for */
+    uint32_t ranking;  /* of the model, when it was asked for */
+    uint32_t came;     /* of the list, then */
+    float rate;        /* and what it grew by, a millisecond */
+    uint32_t from;     /* rank of the oldest looked for; */
+    uint32_t rows;     /* so many ranks are */
+    uint32_t wanted;   /* records looked for, */
+    uint32_t promised; /* and as many were thought to be */
 };
 
 enum plan_kind {
@@ -118,20 +120,21 @@ struct page_seen {
     uint32_t rows;
     uint32_t live_hits; /* records it satisfied, by lane */
     uint32_t low_hits;
-    uint32_t early; /* records that it showed as they were before their last event, perhaps */
-    int64_t total;  /* -1 = not told */
-    bool more;      /* the list goes on */
-    bool past;     /* its last row last changed before any record looked for did, */
-    bool below;     /* and so did its first */
+    uint32_t early;       /* records that it showed as they were before their last event, perhaps */
+    int64_t total;        /* -1 = not told */
+    bool more;            /* the list goes on */
+    bool past;            /* its last row last changed before any record looked for did, */
+    bool below;           /* and so did its first */
     uint32_t measured;    /* rows that showed how deep records lie, */
+    float told;           /* added up: how deep they were told to lie, */
     float deeper;         /* how much deeper than told, added up, */
     float deeper_squared; /* and the squares of that */
 };
 
 /* A row of the page, by its number, shows a record that planner_has: call it before that is
  * removed. */
-void planner_found(const struct planner *planner, const struct page_ask *ask,
-                   const struct record *record, uint32_t row, struct page_seen *seen);
+void planner_found(const struct page_ask *ask, const struct record *record, uint32_t row,
+                   struct page_seen *seen);
 
 /* Call it after the records that the page satisfied were removed. */
 void planner_page_done(struct planner *planner, const struct page_ask *ask,

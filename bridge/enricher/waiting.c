@@ -62,7 +62,7 @@ struct record *queue_open(const struct queue *queue)
 
 static struct list new_list(const struct list *like)
 {
-    struct list list = {.total = -1, .limit = API_PAGE_SIZE};
+    struct list list = {.total = -1, .limit = API_PAGE_SIZE, .ratio = 1};
     for (int kind = 0; kind < PAGES_KINDS; kind++)
         list.found[kind] = like == NULL ? 1 : like->found[kind];
     return list;
@@ -70,12 +70,12 @@ static struct list new_list(const struct list *like)
 
 void waiting_init(struct waiting *waiting, int models)
 {
-    *waiting = (struct waiting){.integrations.borrows = true, .model_count = models};
+    *waiting =
+        (struct waiting){.low_moves = true, .integrations.borrows = true, .model_count = models};
     waiting->models = memory_new((size_t)models, sizeof *waiting->models);
     for (int i = 0; i < models; i++) {
         waiting->models[i].place = i;
         waiting->models[i].list = new_list(NULL);
-        waiting->models[i].low_moves = true;
     }
 }
 
@@ -104,10 +104,10 @@ void waiting_clear(struct waiting *waiting)
         model->groups = NULL;
         model->live = model->single = model->low = 0;
         model->covered[PAGES_LIVE] = model->covered[PAGES_LOW] = 0;
-        model->ranking++;
         struct scan *scan = list_scan(&model->list);
         *scan = (struct scan){.serial = scan->serial + 1};
     }
+    waiting->ranking++;
     waiting->group_count = waiting->live = waiting->single = waiting->low = 0;
 }
 

@@ -50,9 +50,11 @@ struct list {
     int64_t counted_ms;
     float rate;               /* of `came`, a millisecond, when last counted */
     float found[PAGES_KINDS]; /* the part of the records looked for that pages had, lately */
-    float lag;                /* rows that records lie deeper than `came` tells, */
+    float ratio;              /* of `came` since a record's last event, the rows above it; */
+    float delay_ms;           /* and those that come in this time; */
     float spread;             /* and how far that scatters: the standard deviation */
-    int64_t measured_ms;      /* when these were measured; 0 = not yet */
+    bool measured;            /* these were */
+    bool misplaced;           /* the last page lay elsewhere than what it looked for */
     struct scan *scan;        /* made with its first page */
 };
 
@@ -113,18 +115,22 @@ struct model_lists {
     int place;
     bool pages;          /* its list can be asked for by pages, and its records by id */
     bool by_integration; /* its list knows that filter */
-    bool low_moves;      /* a change of nothing but `last_seen` moves a row to the top */
     struct list list;    /* over all integrations */
     uint32_t live;       /* records in all groups' queues */
     uint32_t single;
     uint32_t low;
     uint32_t covered[2]; /* of the live and the low ones */
-    uint32_t low_came;   /* low ones in all, since `low_moves` was last doubted */
-    uint32_t ranking;    /* counts how often records were ranked anew */
+    struct deepest {
+        uint32_t rank; /* of the deepest in the list over all integrations, lately */
+        int64_t found_ms;
+    } deepest[2];
     struct group *groups;
 };
 
 struct waiting {
+    bool low_moves;    /* a change of nothing but `last_seen` moves a row to the top of its list */
+    uint32_t low_came; /* such ones, since that was last believed otherwise */
+    uint32_t ranking;  /* counts how often records were ranked anew */
     struct table integrations; /* id -> struct integration, borrowing the id */
     struct model_lists *models;
     int model_count;
@@ -169,7 +175,8 @@ void list_hold(struct model_lists *model, struct list *list, enum page_failure f
 /* A record was asked for by itself: pages and scans get another chance in time. */
 void list_unlearn(struct list *list);
 
-/* This record, or the first behind it, that no page under way looks for; NULL when there is none. */
+/* This record, or the first behind it, that no page under way looks for; NULL when there is none.
+ */
 struct record *record_open(struct record *record) MUST_CHECK;
 struct record *queue_open(const struct queue *queue) MUST_CHECK;
 

@@ -13,7 +13,7 @@ static double worth_of_newest(const struct group *group, enum pages_kind kind, b
                               int64_t now_ms)
 {
     const struct list *list = whole ? &group->model->list : &group->list;
-    if (now_ms < list->held_ms || (kind == PAGES_LOW && !group->model->low_moves))
+    if (now_ms < list->held_ms)
         return 0;
     return (double)newest_wanted(group, kind, whole, now_ms) * (double)list->found[kind];
 }
@@ -62,7 +62,8 @@ static void consider_newest(struct option *best, struct group *group, enum pages
         consider(best, worth_of_newest(group, kind, false, now_ms), &group->list, kind, false,
                  budget);
     double whole = worth_of_newest(group, kind, true, now_ms);
-    if (!model->by_integration || whole >= 2 * best->worth)
+    bool others = model->live + model->low > group->live.count + group->low.count;
+    if (!model->by_integration || (others && whole >= 2 * best->worth))
         consider(best, whole, &model->list, kind, true, budget);
 }
 
@@ -105,13 +106,14 @@ static bool is_coming(const struct list *list)
 }
 
 /* A scan that has begun is gone on with: pages of the newest would bring the same records. */
-struct option worth_low(struct group *group, const struct planner_budget *budget, int64_t now_ms)
+struct option worth_low(const struct waiting *waiting, struct group *group,
+                        const struct planner_budget *budget, int64_t now_ms)
 {
     struct option best = {0};
     bool scanned = list_is_scanned(&group->list) || list_is_scanned(&group->model->list);
     if (group->low.covered >= group->low.count)
         return best;
-    if (!scanned)
+    if (!scanned && waiting->low_moves)
         consider_newest(&best, group, PAGES_LOW, budget, now_ms);
     consider_scans(&best, group, PAGES_LOW, budget, now_ms);
     if (best.worth < 1 && !is_coming(&group->list) && !is_coming(&group->model->list))

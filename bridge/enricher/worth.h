@@ -24,6 +24,7 @@ struct option {
 struct option worth_live(struct group *group, const struct planner_budget *budget, int64_t now_ms);
 
 /* The same for its low lane. */
-struct option worth_low(struct group *group, const struct planner_budget *budget, int64_t now_ms);
+struct option worth_low(const struct waiting *waiting, struct group *group,
+                        const struct planner_budget *budget, int64_t now_ms);
 
 #endif

@@ -62,6 +62,10 @@ class Reader:
         sequence = read_sequence(json.loads(message.value())) if message.value() is not None else None
         if sequence is None:
             raise Failure(f"{key} says nothing of the read that it comes from: {message.value()!r:.200}")
-        self.seen.setdefault(key, []).append((now, sequence))
+        # No list is ever seen empty by the thread that measures.
+        if key in self.seen:
+            self.seen[key].append((now, sequence))
+        else:
+            self.seen[key] = [(now, sequence)]
         self.last_at = now
         self.count += 1
