@@ -2,17 +2,13 @@
  * Pages of the newest of a list: which stretch of it to ask for, and what an answer teaches. Pure;
  * only the planner includes it.
  *
- * Lists show what changed last first. So how deep a waiting record lies is known without asking: as
- * many rows above it as records of the list changed after it, which is what was taken in since (its
- * rank). Rows that changed and whose events are not here yet lie above all, and records that
- * changed twice are counted twice: by how much rows lie deeper, or less deep, than told is measured
- * on every page, and so is how far that scatters. A page is asked for where most wait: the oldest
- * first, so that what is read moves up with the list and no stretch is read twice. Whoever is under
- * a page that is under way is covered, and not looked for by another.
+ * It is known about how deep each waiting record lies (depth.h), so a page is asked for where most
+ * of them wait: the oldest first, so that what is read moves up with the list and no stretch is
+ * read twice. Whoever is looked for by a page under way is covered, and not looked for by another.
  *
- * Records that a page should have had and did not are looked for once more and then asked for by
- * themselves: some servers do not move a record up for every change. Whether they do for changes of
- * nothing but `last_seen` is learnt for the model.
+ * Records that pages should have had and did not, three times, are asked for by themselves: some
+ * servers do not move a record up for every change. Whether they do for changes of nothing but
+ * `last_seen` is learnt for all lists together.
  */
 #ifndef BRIDGE_ENRICHER_NEWEST_H
 #define BRIDGE_ENRICHER_NEWEST_H

@@ -78,7 +78,8 @@ static void take_row(struct engine *engine, struct reading *reading, cJSON *row)
         return;
     if (record->joined >= reading->start) {
         seen->early++;
-        planner_passed_over(engine->planner, record);
+        if (record->now.count > 1) /* it waited before the page was asked for, too */
+            planner_passed_over(engine->planner, record);
         return;
     }
     bool low = record->queue == QUEUE_LOW;
@@ -146,9 +147,7 @@ static void on_page(struct engine *engine, const struct page *page, struct api_p
               LOG_NUMBER("offset", ask->offset), LOG_NUMBER("wanted", ask->wanted),
               LOG_NUMBER("rows", seen->rows), LOG_NUMBER("live", seen->live_hits),
               LOG_NUMBER("low", seen->low_hits), LOG_NUMBER("early", seen->early),
-              LOG_NUMBER("deeper", seen->measured == 0
-                                       ? 0
-                                       : (int64_t)(seen->deeper / (float)seen->measured)));
+              LOG_NUMBER("deeper", (int64_t)depth_mean(&seen->depth)));
     planner_page_done(engine->planner, ask, seen, now_ms);
 }
 

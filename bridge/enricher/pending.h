@@ -81,12 +81,12 @@ struct record {
     uint8_t outcome; /* the enum api_outcome the failures counted in `attempts` had */
     uint8_t news;    /* events that gave the record another reading */
     uint8_t passed;  /* pages that had it too early, or not */
-    bool orphan;
-    bool alone;        /* pages of its list do not help: it is asked for by itself */
-    bool urged;        /* it goes before all others */
-    bool covered;      /* a page under way looks for it; the planner's */
-    bool reread;       /* the consistency rule has asked for its second reading already */
-    bool dirty;        /* `work`: events were taken since the conflict's question was asked */
+    bool orphan : 1;
+    bool alone : 1;    /* pages of its list do not help: it is asked for by itself */
+    bool urged : 1;    /* it goes before all others */
+    bool covered : 1;  /* a page under way looks for it; the planner's */
+    bool reread : 1;   /* the consistency rule has asked for its second reading already */
+    bool dirty : 1;    /* `work`: events were taken since the conflict's question was asked */
     uint16_t attempts; /* failures of the current kind in a row */
     const char *id;    /* inside `key` */
     const char *integration_id; /* of pending_integration; NULL for an orphan */

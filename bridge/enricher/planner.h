@@ -5,10 +5,10 @@
  *
  * A request is worth the records it is expected to bring. Candidates, for the group (model and
  * integration) whose turn it is: one record by its id; a page of the newest of its list; a page of
- * the newest of the model's list over all integrations; a page of a scan of either. A series of
- * pages goes on while it pays. What pages of the newest bring is learnt: of the records looked for,
- * the part that was found. Those that such a series should have had and did not are asked for by
- * themselves, or by a scan when they are more than its pages.
+ * the newest of the model's list over all integrations; a page of a scan of either. What pages of
+ * the newest bring is learnt: of the records looked for, the part that was found (newest.h). Those
+ * that such pages should have had and did not are asked for by themselves, or by a scan when they
+ * are more than its pages.
  *
  * Two lanes: live changes; and records of which nothing but `last_seen` changed, which have time:
  * they ride along on every page, and are asked for by themselves only when budget is idle, when
@@ -96,7 +96,7 @@ void planner_add(struct planner *planner, struct record *record, int64_t now_ms)
 /* Another event joined a record that waits: it may have become a live change. */
 void planner_joined(struct planner *planner, struct record *record, int64_t now_ms);
 
-/* The record goes before all others, by itself, unless a series of pages that is under way is to
+/* The record goes before all others, by itself, unless a page or a scan that is under way is to
  * bring it. */
 void planner_urge(struct planner *planner, struct record *record, int64_t now_ms);
 
@@ -120,15 +120,12 @@ struct page_seen {
     uint32_t rows;
     uint32_t live_hits; /* records it satisfied, by lane */
     uint32_t low_hits;
-    uint32_t early;       /* records that it showed as they were before their last event, perhaps */
-    int64_t total;        /* -1 = not told */
-    bool more;            /* the list goes on */
-    bool past;            /* its last row last changed before any record looked for did, */
-    bool below;           /* and so did its first */
-    uint32_t measured;    /* rows that showed how deep records lie, */
-    float told;           /* added up: how deep they were told to lie, */
-    float deeper;         /* how much deeper than told, added up, */
-    float deeper_squared; /* and the squares of that */
+    uint32_t early; /* records that it showed as they were before their last event, perhaps */
+    int64_t total;  /* -1 = not told */
+    bool more;      /* the list goes on */
+    bool past;      /* its last row last changed before any record looked for did, */
+    bool below;     /* and so did its first */
+    struct depth_seen depth;
 };
 
 /* A row of the page, by its number, shows a record that planner_has: call it before that is

@@ -62,7 +62,7 @@ struct record *queue_open(const struct queue *queue)
 
 static struct list new_list(const struct list *like)
 {
-    struct list list = {.total = -1, .limit = API_PAGE_SIZE, .ratio = 1};
+    struct list list = {.total = -1, .limit = API_PAGE_SIZE, .depth.ratio = 1};
     for (int kind = 0; kind < PAGES_KINDS; kind++)
         list.found[kind] = like == NULL ? 1 : like->found[kind];
     return list;

@@ -13,6 +13,7 @@
 
 #include "bridge/base/attributes.h"
 #include "bridge/base/table.h"
+#include "bridge/enricher/depth.h"
 #include "bridge/enricher/pending.h"
 
 enum pages_kind {
@@ -45,16 +46,8 @@ struct list {
     int64_t total;   /* rows, by its last answer; -1 = not known */
     int64_t held_ms; /* no page before: it could not be read */
     int limit;       /* rows a page */
-    uint32_t came;   /* rows that went to the top, as far as events told, since it is known here */
-    uint32_t counted;
-    int64_t counted_ms;
-    float rate;               /* of `came`, a millisecond, when last counted */
+    struct depth depth;
     float found[PAGES_KINDS]; /* the part of the records looked for that pages had, lately */
-    float ratio;              /* of `came` since a record's last event, the rows above it; */
-    float delay_ms;           /* and those that come in this time; */
-    float spread;             /* and how far that scatters: the standard deviation */
-    bool measured;            /* these were */
-    bool misplaced;           /* the last page lay elsewhere than what it looked for */
     struct scan *scan;        /* made with its first page */
 };
 

@@ -71,14 +71,15 @@ struct sync {
     int records; /* among so many; 0 = each another */
     int low_percent;
     bool low_moves;
+    int latency_ms;
+    int delay_ms; /* of events */
     int requests_most;
     int64_t live_wait_most_ms;
 };
 
 #define ARRIVAL_MS  10000
 #define REQUEST_MS  400 /* 150 a minute */
-#define LATENCY_MS  100
-#define UNDER_WAY   4
+#define UNDER_WAY   8
 #define LAST_ROW    (-1)
 #define CHANGED_MS  1000000
 #define LONG_ENOUGH 600000
@@ -152,7 +153,7 @@ static void change(struct world *world, int64_t now_ms)
     if (row->told_ms == 0 && row->record.now.count == 0)
         world->open++;
     row->low = low;
-    row->told_ms = now_ms + 100 + (int64_t)(random_next(&world->random) % 40);
+    row->told_ms = now_ms + world->sync->delay_ms + (int64_t)(random_next(&world->random) % 40);
     if (!low || world->sync->low_moves) {
         row->changed_ms = now_ms;
         to_top(world, number);
@@ -204,7 +205,8 @@ static void read_page(struct world *world, int slot, int64_t now_ms)
             continue;
         if (row->record.joined >= world->started[slot]) {
             seen.early++;
-            planner_passed_over(world->stage.planner, &row->record);
+            if (row->record.now.count > 1)
+                planner_passed_over(world->stage.planner, &row->record);
             continue;
         }
         bool low = row->record.queue == QUEUE_LOW;
@@ -248,7 +250,7 @@ static void ask(struct world *world, int64_t now_ms)
     if (world->under_way[slot].kind == PLAN_ID)
         world->under_way[slot].record->state = RECORD_FETCHING;
     world->started[slot] = ++world->stage.tick;
-    world->due_ms[slot] = now_ms + LATENCY_MS;
+    world->due_ms[slot] = now_ms + world->sync->latency_ms;
 }
 
 static void run(struct world *world)
@@ -275,13 +277,17 @@ static void run(struct world *world)
 static void test_whole_syncs(void **state)
 {
     static const struct sync syncs[] = {
-        {5, 40000, 10000, 0, 0, true, 55, 15000},     /* each record once */
-        {1, 40000, 10000, 0, 0, true, 60, 25000},     /* all of one integration */
-        {5, 40000, 10000, 20000, 0, true, 55, 20000}, /* a quarter of them again */
-        {5, 40000, 10000, 5000, 0, true, 200, 90000}, /* each twice and more */
-        {5, 40000, 10000, 0, 20, true, 55, 20000},    /* a fifth is low, and moves rows */
-        {1, 10000, 10000, 0, 98, false, 75, 10000},   /* the low ones do not */
-        {5, 10000, 10000, 0, 98, false, 75, 10000},
+        {5, 40000, 10000, 0, 0, true, 100, 100, 55, 15000},     /* each record once */
+        {1, 40000, 10000, 0, 0, true, 100, 100, 60, 25000},     /* all of one integration */
+        {5, 40000, 10000, 20000, 0, true, 100, 100, 55, 20000}, /* a quarter of them again */
+        {5, 40000, 10000, 5000, 0, true, 100, 100, 100, 40000}, /* each twice and more */
+        {5, 40000, 10000, 0, 20, true, 100, 100, 55, 20000},    /* a fifth is low, and moves rows */
+        {1, 10000, 10000, 0, 98, false, 100, 100, 75, 10000},   /* the low ones do not */
+        {5, 10000, 10000, 0, 98, false, 100, 100, 75, 10000},
+        {5, 40000, 10000, 0, 0, true, 2000, 100, 65, 25000},  /* a slow API */
+        {5, 40000, 10000, 0, 0, true, 100, 2000, 65, 25000},  /* slow events */
+        {5, 40000, 10000, 0, 0, true, 1000, 1000, 65, 25000}, /* both */
+        {5, 40000, 1000, 0, 0, true, 100, 100, 30, 20000},    /* few of each */
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(syncs); i++) {

@@ -1,0 +1,132 @@
+#include "bridge/enricher/depth.h"
+
+#include <math.h>
+
+/* An event is here so long after its change, mostly. */
+#define EVENT_DELAY_MS   200
+#define COUNTED_EVERY_MS 200
+/* Rows asked for below the deepest that is looked for. */
+#define MARGIN_LEAST 3
+/* What a new measurement weighs when it is a little less deep than expected: to ask too deep costs
+ * rows, not deep enough a request for each record missed. */
+#define LESS_DEEP 0.2F
+#define SCATTERED 0.5F
+/* A delay is measured when so many rows move a millisecond. */
+#define RATE_LEAST    0.01F
+#define DELAY_MOST_MS 2000
+#define RATIO_LEAST   0.05F
+#define RATIO_MOST    4.0F
+#define MISPLACED     4
+
+void depth_moved(struct depth *depth, int64_t now_ms)
+{
+    int64_t passed = now_ms - depth->counted_ms;
+    bool first = depth->came_ms == 0;
+    depth->came++;
+    depth->came_ms = now_ms;
+    if (!first && passed < COUNTED_EVERY_MS)
+        return;
+    depth->rate = first ? 0 : (float)(depth->came - depth->counted) / (float)passed;
+    depth->counted = depth->came;
+    depth->counted_ms = now_ms;
+}
+
+uint32_t depth_told(const struct depth *depth, uint32_t rank)
+{
+    return depth->came - rank;
+}
+
+float depth_rate(const struct depth *depth, int64_t now_ms)
+{
+    return now_ms < depth->came_ms + 2 * COUNTED_EVERY_MS ? depth->rate : 0;
+}
+
+uint32_t depth_margin(const struct depth *depth, int limit)
+{
+    float rows = depth->measured ? 2 * depth->spread : (float)limit / 10;
+    uint32_t most = (uint32_t)limit / 5;
+    return rows >= (float)most ? most : rows < (float)MARGIN_LEAST ? MARGIN_LEAST : (uint32_t)rows;
+}
+
+static float rows_above(const struct depth *depth, float told, float rate)
+{
+    float rows = told * depth->ratio + rate * depth->delay_ms;
+    return rows < 0 ? 0 : rows;
+}
+
+int64_t depth_expected(struct depth *depth, uint32_t rank, float rate, int64_t latency_ms)
+{
+    if (!depth->measured)
+        depth->delay_ms = (float)(latency_ms + EVENT_DELAY_MS);
+    return lrintf(rows_above(depth, (float)depth_told(depth, rank), rate));
+}
+
+void depth_found(struct depth_seen *seen, uint32_t came, uint32_t rank, int64_t row)
+{
+    float told = (float)(int32_t)(came - rank);
+    float deeper = (float)row - told;
+    seen->count++;
+    seen->told += told;
+    seen->deeper += deeper;
+    seen->deeper_squared += deeper * deeper;
+}
+
+float depth_mean(const struct depth_seen *seen)
+{
+    return seen->count == 0 ? 0 : seen->deeper / (float)seen->count;
+}
+
+float depth_scatter(const struct depth_seen *seen)
+{
+    float mean = depth_mean(seen);
+    float variance = seen->count == 0 ? 0 : seen->deeper_squared / (float)seen->count - mean * mean;
+    return variance > 0 ? sqrtf(variance) : 0;
+}
+
+static float within(float value, float least, float most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+/* `off` rows are made up for: as far as that can be by the delay, while many rows move; else, and
+ * for what is left, by the ratio. */
+static void make_up(struct depth *depth, float off, float told, float rate, bool deep)
+{
+    if (off > 0 && deep && depth->ratio < 1) {
+        float ratio = within(depth->ratio + off / told, RATIO_LEAST, 1);
+        off -= (ratio - depth->ratio) * told;
+        depth->ratio = ratio;
+    }
+    if (rate >= RATE_LEAST) {
+        float delay_ms = within(depth->delay_ms + off / rate, 0, DELAY_MOST_MS);
+        off -= (delay_ms - depth->delay_ms) * rate;
+        depth->delay_ms = delay_ms;
+    }
+    if (deep)
+        depth->ratio = within(depth->ratio + off / told, RATIO_LEAST, RATIO_MOST);
+}
+
+void depth_learn(struct depth *depth, const struct depth_seen *seen, float rate, int limit)
+{
+    float told = seen->told / (float)seen->count;
+    float off = told + depth_mean(seen) - rows_above(depth, told, rate);
+    bool little = off < 0 && off > -(float)limit / 4;
+    off *= depth->measured && little ? LESS_DEEP : 1;
+    make_up(depth, off, told, rate, told > 2 * (float)limit);
+    depth->spread += (depth_scatter(seen) - depth->spread) * (depth->measured ? SCATTERED : 1);
+    depth->measured = true;
+    depth->misplaced = 0;
+}
+
+void depth_misplaced(struct depth *depth, bool below)
+{
+    if (!depth->measured)
+        depth->ratio = within(depth->ratio * (below ? 0.5F : 1.5F), RATIO_LEAST, RATIO_MOST);
+    depth->measured = false; /* so the delay is what it is thought to be at first */
+    depth->misplaced += depth->misplaced < MISPLACED;
+}
+
+bool depth_is_lost(const struct depth *depth)
+{
+    return depth->misplaced >= MISPLACED;
+}

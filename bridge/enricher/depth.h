@@ -1,0 +1,73 @@
+/*
+ * How deep in a list, newest first, a row lies, without asking. Pure.
+ *
+ * As many rows lie above a record as records of the list changed after it. What was taken in is
+ * counted: a record's rank is the count at its last event, and what came since tells its depth.
+ * That is too little by the changes whose events are not here yet when a page is read, and too much
+ * by records that changed twice. Both are measured on every page that shows somebody who waited: a
+ * delay, which counts while many rows move, and a ratio, which counts for rows that lie deep; and
+ * how far single rows scatter about that.
+ */
+#ifndef BRIDGE_ENRICHER_DEPTH_H
+#define BRIDGE_ENRICHER_DEPTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Of one list. Zeroed, but `ratio` = 1: nothing is known. */
+struct depth {
+    uint32_t came;   /* rows that went to the top, as far as events told, since it is known here */
+    int64_t came_ms; /* when the last did */
+    uint32_t counted;
+    int64_t counted_ms;
+    float rate;        /* of `came`, a millisecond, when last counted */
+    float ratio;       /* of what came since a record's last event, the rows above it; */
+    float delay_ms;    /* and those that come in this time; */
+    float spread;      /* and how far that scatters: the standard deviation */
+    bool measured;     /* these were */
+    uint8_t misplaced; /* the last pages, so many, lay elsewhere than what they looked for */
+};
+
+/* What a page showed of it; zeroed = nothing. */
+struct depth_seen {
+    uint32_t count;       /* rows of records that waited, */
+    float told;           /* added up: how deep they were told to lie, */
+    float deeper;         /* how much deeper they lie, */
+    float deeper_squared; /* and the squares of that */
+};
+
+/* A row went to the top. */
+void depth_moved(struct depth *depth, int64_t now_ms);
+
+/* Rows that went to the top after a record of that rank, as far as is told. */
+uint32_t depth_told(const struct depth *depth, uint32_t rank);
+
+/* Rows that go to the top, a millisecond, lately. */
+float depth_rate(const struct depth *depth, int64_t now_ms);
+
+/* Rows that most records lie deeper or less deep than expected, of a page of so many. */
+uint32_t depth_margin(const struct depth *depth, int limit);
+
+/* Rows expected above a record when the page is read that is asked for now. */
+int64_t depth_expected(struct depth *depth, uint32_t rank, float rate, int64_t latency_ms);
+
+/* A row of the page, the `row`th of the list, shows a record of that rank; `came` is of when the
+ * page was asked for. */
+void depth_found(struct depth_seen *seen, uint32_t came, uint32_t rank, int64_t row);
+
+/* How far what was seen scatters: the standard deviation, in rows. */
+float depth_scatter(const struct depth_seen *seen);
+
+/* How much deeper they lie than told, on average. */
+float depth_mean(const struct depth_seen *seen);
+
+/* What was seen puts right what is expected; `rate` is of when the page was asked for. */
+void depth_learn(struct depth *depth, const struct depth_seen *seen, float rate, int limit);
+
+/* A page showed nobody, because it lies below (or above) all that it looked for. */
+void depth_misplaced(struct depth *depth, bool below);
+
+/* That often, by now, that those who were looked for count as missed. */
+bool depth_is_lost(const struct depth *depth);
+
+#endif
