@@ -36,9 +36,12 @@ uint32_t depth_told(const struct depth *depth, uint32_t rank)
     return depth->came - rank;
 }
 
-float depth_rate(const struct depth *depth, int64_t now_ms)
+float depth_rate(const struct depth *depth, int limit, int64_t now_ms)
 {
-    return now_ms < depth->came_ms + 2 * COUNTED_EVERY_MS ? depth->rate : 0;
+    float most = (float)limit / 2 / EVENT_DELAY_MS;
+    if (now_ms >= depth->came_ms + 2 * COUNTED_EVERY_MS)
+        return 0;
+    return !depth->measured && depth->rate > most ? most : depth->rate;
 }
 
 uint32_t depth_margin(const struct depth *depth, int limit)

@@ -42,8 +42,9 @@ void depth_moved(struct depth *depth, int64_t now_ms);
 /* Rows that went to the top after a record of that rank, as far as is told. */
 uint32_t depth_told(const struct depth *depth, uint32_t rank);
 
-/* Rows that go to the top, a millisecond, lately. */
-float depth_rate(const struct depth *depth, int64_t now_ms);
+/* Rows that go to the top, a millisecond, lately. While nothing is measured not so many that half a
+ * page would, in the time that an event takes: a backlog of events tells of old changes. */
+float depth_rate(const struct depth *depth, int limit, int64_t now_ms);
 
 /* Rows that most records lie deeper or less deep than expected, of a page of so many. */
 uint32_t depth_margin(const struct depth *depth, int limit);

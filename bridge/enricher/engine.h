@@ -122,10 +122,10 @@ bool engine_is_full(const struct engine *engine);
  * is logged (offset_metadata_ignored) and all events are worked on. */
 void engine_load_told(struct engine *engine, const struct consumer_slot *slot);
 
-/* False when the event is to be worked on. One that an earlier commit tells as done is not: it only
- * teaches about parents, and its offset is done. */
-bool engine_skip(struct engine *engine, const struct consumer_event *event,
-                 int64_t now_ms) MUST_CHECK;
+/* An event that an earlier commit tells as done (offsets_told) is not worked on; `webhook` is NULL
+ * when it is none of its topic's model. */
+void engine_skip(struct engine *engine, const struct consumer_event *event,
+                 const struct webhook *webhook, const char *integration_id, int64_t now_ms);
 
 /* children.c */
 

@@ -46,24 +46,11 @@ static struct headers read_headers(const rd_kafka_message_t *message)
     return headers;
 }
 
-/* The record was seen again by a sync and nothing else changed. */
-static bool only_seen(const struct webhook *webhook)
-{
-    const cJSON *fields = json_member(webhook->diff, "new");
-    if (!cJSON_IsObject(fields) || fields->child == NULL)
-        return false;
-    for (const cJSON *field = fields->child; field != NULL; field = field->next) {
-        if (strcmp(field->string, "last_seen") != 0 && strcmp(field->string, "updated_at") != 0)
-            return false;
-    }
-    return true;
-}
-
 void engine_tell(struct engine *engine, struct claim *claim, const struct webhook *webhook,
                  const char *traceparent)
 {
     claim->is_new = strcmp(webhook->kind, "DATA_NEW") == 0;
-    claim->tells_more |= !only_seen(webhook);
+    claim->tells_more |= !webhook_is_only_seen(webhook);
     if (webhook->diff != NULL)
         changes_add(&claim->changes, &engine->names, webhook->diff);
     if (traceparent != NULL) {
@@ -107,13 +94,16 @@ static void refuse(struct engine *engine, const struct consumer_event *event,
                        "this message of an events topic is no event of its model");
 }
 
+/* The header wins: it is the receiver's or a forwarder's last word on where the event belongs. */
+static const char *integration_of(const struct headers *headers, const struct webhook *webhook)
+{
+    return headers->integration_id != NULL ? headers->integration_id : webhook->integration_id;
+}
+
 static void take(struct engine *engine, const struct consumer_event *event,
                  const struct webhook *webhook, const struct headers *headers, int64_t now_ms)
 {
-    /* The header wins: it is the receiver's or a forwarder's last word on where the event belongs.
-     */
-    const char *integration =
-        headers->integration_id != NULL ? headers->integration_id : webhook->integration_id;
+    const char *integration = integration_of(headers, webhook);
     switch (model_kind(webhook->model)) {
     case MODEL_ASSEMBLED:
         engine_take_assembled(engine, event, webhook, integration, headers->traceparent, now_ms);
@@ -145,13 +135,14 @@ void engine_take(struct engine *engine, const struct consumer_event *event, int6
         consumer_rejoin(engine->consumer);
         return;
     }
-    if (engine_skip(engine, event, now_ms))
-        return;
     struct headers headers = read_headers(message);
     struct webhook webhook = webhook_parse(message->payload, message->len);
     const char *code = refusal(engine, event, &webhook);
     metrics_add(METRIC_EVENTS_CONSUMED, 1);
-    if (code == NULL)
+    if (offsets_told(engine->offsets, event->slot, message->offset))
+        engine_skip(engine, event, code == NULL ? &webhook : NULL,
+                    integration_of(&headers, &webhook), now_ms);
+    else if (code == NULL)
         take(engine, event, &webhook, &headers, now_ms);
     else
         refuse(engine, event, &webhook, headers.integration_id, code, now_ms);

@@ -34,18 +34,21 @@ static struct group *after(const struct group *group, bool whole)
     return whole ? group->next_of_model : NULL;
 }
 
+void newest_moved(struct waiting *waiting, struct group *group, bool low, int64_t now_ms)
+{
+    waiting->low_came += low;
+    if (low && !waiting->low_moves)
+        return;
+    depth_moved(&group->list.depth, now_ms);
+    depth_moved(&group->model->list.depth, now_ms);
+}
+
 void newest_arrived(struct waiting *waiting, struct group *group, struct record *record,
                     int64_t now_ms)
 {
-    struct model_lists *model = group->model;
-    bool low = !record->now.tells_more;
-    waiting->low_came += low;
-    if (!low || waiting->low_moves) {
-        depth_moved(&group->list.depth, now_ms);
-        depth_moved(&model->list.depth, now_ms);
-    }
+    newest_moved(waiting, group, !record->now.tells_more, now_ms);
     record->rank[false] = group->list.depth.came;
-    record->rank[true] = model->list.depth.came;
+    record->rank[true] = group->model->list.depth.came;
 }
 
 static uint32_t told(const struct list *list, const struct record *record, bool whole)
@@ -173,7 +176,7 @@ struct page_ask newest_ask(const struct waiting *waiting, struct group *group, e
     uint32_t count = 0;
     const struct record *from =
         whole ? deepest(group, kind) : best_stretch(group, queue_of(group, kind), &count, now_ms);
-    float rate = depth_rate(&list->depth, now_ms);
+    float rate = depth_rate(&list->depth, list->limit, now_ms);
     int64_t bottom = depth_expected(&list->depth, from->rank[whole], rate, latency_ms) +
                      depth_margin(&list->depth, list->limit);
     if (list->total >= 0 && bottom >= list->total)

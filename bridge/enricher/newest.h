@@ -21,6 +21,9 @@
 void newest_arrived(struct waiting *waiting, struct group *group, struct record *record,
                     int64_t now_ms);
 
+/* A record of the group's list changed: it lies at the top. `low`: nothing but `last_seen` did. */
+void newest_moved(struct waiting *waiting, struct group *group, bool low, int64_t now_ms);
+
 /* How many of the group's records (`whole`: of its model's, about) the next page would look for.
  * PAGES_LIVE or PAGES_LOW. */
 uint32_t newest_wanted(const struct group *group, enum pages_kind kind, bool whole, int64_t now_ms);

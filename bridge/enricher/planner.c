@@ -193,6 +193,14 @@ void planner_joined(struct planner *planner, struct record *record, int64_t now_
         requeue(planner, record, now_ms); /* it lies at the top of its list now */
 }
 
+void planner_moved(struct planner *planner, int place, const char *integration_id, bool low,
+                   int64_t now_ms)
+{
+    struct group *group = waiting_find(&planner->waiting, place, integration_id);
+    if (group != NULL) /* else nobody waits whom it could lie above */
+        newest_moved(&planner->waiting, group, low, now_ms);
+}
+
 void planner_urge(struct planner *planner, struct record *record, int64_t now_ms)
 {
     if (record->urged || !planner_has(record) || record->covered || scan_will_have(record))

@@ -96,6 +96,10 @@ void planner_add(struct planner *planner, struct record *record, int64_t now_ms)
 /* Another event joined a record that waits: it may have become a live change. */
 void planner_joined(struct planner *planner, struct record *record, int64_t now_ms);
 
+/* A record of the list changed that does not wait: an event that is done already tells of it. */
+void planner_moved(struct planner *planner, int place, const char *integration_id, bool low,
+                   int64_t now_ms);
+
 /* The record goes before all others, by itself, unless a page or a scan that is under way is to
  * bring it. */
 void planner_urge(struct planner *planner, struct record *record, int64_t now_ms);

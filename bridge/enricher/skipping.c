@@ -31,18 +31,6 @@ void engine_load_told(struct engine *engine, const struct consumer_slot *slot)
              LOG_NUMBER("offset", slot->offset), LOG_TEXT("reason", reason));
 }
 
-/* A later event of the child need not name its parents again. */
-static void learn(struct engine *engine, const struct consumer_event *event)
-{
-    const struct model *model = engine->selection->models[event->slot / engine->topics->partitions];
-    if (!family_is_named(model))
-        return;
-    struct webhook webhook = webhook_parse(event->message->payload, event->message->len);
-    if (webhook.class == WEBHOOK_EVENT && webhook.model == model)
-        cJSON_Delete(engine_learn_consumed(engine, event, &webhook));
-    webhook_free(&webhook);
-}
-
 /* Nothing but events like this one may follow: the watermark that it moves needs a batch of its
  * own, or the group would stay behind for ever. */
 static void carry(struct engine *engine, const struct consumer_event *event, int64_t now_ms)
@@ -54,13 +42,18 @@ static void carry(struct engine *engine, const struct consumer_event *event, int
     engine_settle(engine, engine_item(engine, ITEM_SKIPPED, place, NULL, NULL), &claim);
 }
 
-bool engine_skip(struct engine *engine, const struct consumer_event *event, int64_t now_ms)
+void engine_skip(struct engine *engine, const struct consumer_event *event,
+                 const struct webhook *webhook, const char *integration_id, int64_t now_ms)
 {
     int64_t offset = event->message->offset;
-    if (!offsets_told(engine->offsets, event->slot, offset))
-        return false;
-    metrics_add(METRIC_EVENTS_CONSUMED, 1);
-    learn(engine, event);
+    int place = event->slot / engine->topics->partitions;
+    if (webhook != NULL) {
+        /* A later event of the child need not name its parents again. */
+        if (family_is_named(webhook->model))
+            cJSON_Delete(engine_learn_consumed(engine, event, webhook));
+        planner_moved(engine->planner, place, integration_id, webhook_is_only_seen(webhook),
+                      now_ms);
+    }
     /* Else an open event holds the watermark, or it has passed this one with the last item. */
     if (offsets_open(engine->offsets, event->slot) == 0 &&
         offsets_watermark(engine->offsets, event->slot) <= offset) {
@@ -69,5 +62,4 @@ bool engine_skip(struct engine *engine, const struct consumer_event *event, int6
         offsets_skip(engine->offsets, event->slot, offset);
         metrics_add(METRIC_EVENTS_SKIPPED, 1);
     }
-    return true;
 }

@@ -153,3 +153,15 @@ void webhook_free(struct webhook *webhook)
     cJSON_Delete(webhook->root);
     *webhook = (struct webhook){.class = WEBHOOK_UNKNOWN};
 }
+
+bool webhook_is_only_seen(const struct webhook *webhook)
+{
+    const cJSON *fields = json_member(webhook->diff, "new");
+    if (!cJSON_IsObject(fields) || fields->child == NULL)
+        return false;
+    for (const cJSON *field = fields->child; field != NULL; field = field->next) {
+        if (strcmp(field->string, "last_seen") != 0 && strcmp(field->string, "updated_at") != 0)
+            return false;
+    }
+    return true;
+}

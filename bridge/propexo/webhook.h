@@ -40,4 +40,8 @@ struct webhook {
 struct webhook webhook_parse(const char *body, size_t length);
 void webhook_free(struct webhook *webhook);
 
+/* The record was seen again by a sync and nothing else changed: `last_seen`, at most with
+ * `updated_at`. */
+bool webhook_is_only_seen(const struct webhook *webhook);
+
 #endif

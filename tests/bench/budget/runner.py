@@ -52,6 +52,8 @@ def _measure(stage, measured):
     _drive(stage)
     told = stage.told()
     finished = _wait_visible(stage, told)
+    if not finished:
+        stage.keep_metrics()
     end_ms = time.time() * 1000
     stage.stop_other_client()
     after = stage.simulator.stats()

@@ -136,6 +136,12 @@ class Stage:
         """Of each enricher."""
         return [enricher.metrics().sum(name, **labels) for enricher in self.enrichers]
 
+    def keep_metrics(self):
+        """Beside the logs, for whoever looks into a run that did not come to its end."""
+        for enricher in self.enrichers:
+            text = request("GET", enricher.admin_url("/metrics")).text()
+            (self.directory / f"{enricher.label}-metrics.txt").write_text(text)
+
     def check(self):
         """Fails when a program has ended, or the reader has failed."""
         self.reader.check()
