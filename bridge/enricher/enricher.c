@@ -13,6 +13,9 @@
 #include "bridge/base/metrics.h"
 #include "bridge/enricher/engine.h"
 
+#define RUSH_EVENTS       200 /* of one turn */
+#define RUSH_MS           100
+#define RUSH_MOST_MS      500
 #define EVENTS_A_TURN     2000 /* taken in before the other work has its turn */
 #define LONGEST_WAIT_MS   500
 #define CONSUMER_CLOSE_MS 10000
@@ -28,6 +31,8 @@ struct enricher {
     atomic_bool failed;
     struct error failure; /* written before `failed` */
     int64_t measured_ms;  /* when the gauges were last made */
+    int64_t rush_ms;      /* when very many events were here at once */
+    int64_t rush_began_ms;
 };
 
 static void forget_all(struct engine *engine)
@@ -98,8 +103,8 @@ static void fail(struct enricher *enricher, const struct error *error)
     (void)written;
 }
 
-/* True when there may be more to take. */
-static bool take_events(struct enricher *enricher, int64_t now_ms)
+/* How many were taken in; EVENTS_A_TURN: there may be more. */
+static int take_events(struct enricher *enricher, int64_t now_ms)
 {
     struct engine *engine = &enricher->engine;
     struct consumer_event event;
@@ -108,10 +113,10 @@ static bool take_events(struct enricher *enricher, int64_t now_ms)
     for (int i = 0; i < EVENTS_A_TURN; i++) {
         switch (consumer_next(engine->consumer, &event, &error)) {
         case CONSUMER_NOTHING:
-            return false;
+            return i;
         case CONSUMER_FATAL:
             fail(enricher, &error);
-            return false;
+            return i;
         case CONSUMER_EVENT:
             engine_take(engine, &event, now_ms);
             consumer_release(&event);
@@ -120,7 +125,19 @@ static bool take_events(struct enricher *enricher, int64_t now_ms)
             break;
         }
     }
-    return true;
+    return EVENTS_A_TURN;
+}
+
+/* Events of a backlog are here faster than requests are worth planning: what is asked for now would
+ * miss those that come within a moment. Not for long, and not where requests cost nothing. */
+static bool is_rush(struct enricher *enricher, int taken, int64_t now_ms)
+{
+    if (taken >= RUSH_EVENTS && now_ms >= enricher->rush_ms + RUSH_MS)
+        enricher->rush_began_ms = now_ms;
+    if (taken >= RUSH_EVENTS)
+        enricher->rush_ms = now_ms;
+    return enricher->engine.budget.limit > 0 && now_ms < enricher->rush_ms + RUSH_MS &&
+           now_ms < enricher->rush_began_ms + RUSH_MOST_MS;
 }
 
 /* What is committed now is in the cache from now on; later batches build on it. */
@@ -204,20 +221,21 @@ static void *loop(void *context)
                          (int)(wait > LONGEST_WAIT_MS ? LONGEST_WAIT_MS : wait));
         int64_t now_ms = clock_ms();
         int64_t drain_until = atomic_load(&enricher->drain_until_ms);
-        bool more = take_events(enricher, now_ms);
+        int taken = take_events(enricher, now_ms);
         collect(enricher);
         keep_cache(enricher);
         if (atomic_load(&enricher->failed)) /* nothing more goes to the publisher */
             break;
         wait = INT64_MAX;
+        bool rush = is_rush(enricher, taken, now_ms);
         if (drain_until != 0) {
             engine_pause(engine);
         } else {
             engine_balance(engine);
-            wait = engine_request(engine, now_ms);
+            wait = rush ? RUSH_MS : engine_request(engine, now_ms);
         }
         int64_t until_batch = engine_hand_over(engine, drain_until != 0, now_ms);
-        wait = more ? 0 : until_batch < wait ? until_batch : wait;
+        wait = taken == EVENTS_A_TURN ? 0 : until_batch < wait ? until_batch : wait;
         measure(enricher, now_ms);
         if (drain_until != 0 && (is_idle(engine) || now_ms >= drain_until))
             break;

@@ -12,6 +12,8 @@
 #define MISSES 3
 /* Of the whole model, the deepest record is looked for so often. */
 #define DEEPEST_MS 200
+/* And what is spread over more pages than so many is not asked for by pages of it. */
+#define SPREAD 4
 
 static struct queue *queue_of(struct group *group, enum pages_kind kind)
 {
@@ -129,7 +131,9 @@ static uint32_t within_page(struct model_lists *model, const struct group *group
     }
     float rows = (float)(depth_told(&list->depth, known->rank) + 1) * list->depth.ratio;
     float limit = (float)list->limit;
-    return rows <= limit ? count : (uint32_t)((float)count * limit / rows);
+    if (rows <= limit)
+        return count;
+    return rows > SPREAD * limit ? 0 : (uint32_t)((float)count * limit / rows);
 }
 
 uint32_t newest_wanted(const struct group *group, enum pages_kind kind, bool whole, int64_t now_ms)
@@ -345,7 +349,7 @@ void newest_done(struct waiting *waiting, struct group *group, const struct page
         rank_anew(waiting);
     else if (seen->depth.count > 0)
         depth_learn(&list->depth, &seen->depth, ask->rate, list->limit);
-    else if (is_misplaced(ask, seen))
+    else if (is_misplaced(ask, seen) && seen->early == 0) /* else it shows what came meanwhile */
         depth_misplaced(&list->depth, seen->below);
 }
 
