@@ -32,6 +32,9 @@
       "Events that joined a record which waited already.")                                         \
     X(EVENTS_SKIPPED, counter, "events_skipped_total", "",                                         \
       "Events not worked on again: an earlier commit tells them as done.")                         \
+    X(PROGRESS_WRITTEN, counter, "progress_written_total", "",                                     \
+      "Texts published that say how far backfills have come.")                                     \
+    X(MILESTONES, counter, "milestones_total", "", "Milestones told on the activity topic.")       \
     X(WAITING_RECORDS, gauge, "waiting_records", "",                                               \
       "Records with a change that is not yet committed.")                                          \
     X(OLDEST_LIVE, gauge, "oldest_waiting_seconds", "lane=\"live\"",                               \
@@ -54,6 +57,7 @@
     X(KIND_PROBE, counter, "api_requests_by_kind_total", "kind=\"probe\"", "")                     \
     X(KIND_LIST, counter, "api_requests_by_kind_total", "kind=\"list\"", "")                       \
     X(KIND_DIFFS, counter, "api_requests_by_kind_total", "kind=\"diffs\"", "")                     \
+    X(KIND_BACKFILL, counter, "api_requests_by_kind_total", "kind=\"backfill\"", "")               \
     X(PAGE_LIVE, counter, "page_rows_total", "use=\"live\"",                                       \
       "Rows of pages by use: a live change, a low one that rode along, read too early, not "       \
       "waited "                                                                                    \

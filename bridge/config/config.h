@@ -97,6 +97,10 @@ struct config {
         char *cache_dir; /* "" = a folder of its own, gone with the process */
     } enricher;
     struct {
+        int64_t max_running;
+        int64_t min_interval_ms;
+    } backfill;
+    struct {
         char *listen;
         char *token;
     } admin;

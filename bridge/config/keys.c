@@ -129,6 +129,13 @@ const struct config_key config_keys[] = {
      .help = "Folder for a cache of what Kafka keeps (assembled records, children's parents); "
              "may be deleted."},
 
+    {"backfill", "max_running", TYPE_INTEGER, .initial = "4", .least = 1, .most = 1000,
+     .unit = "backfills", .offset = AT(backfill.max_running),
+     .help = "Most that ask for pages at once, each of one model of one integration."},
+    {"backfill", "min_interval_ms", TYPE_INTEGER, .initial = "3600000", .least = 0,
+     .most = 2592000000, .unit = "milliseconds", .offset = AT(backfill.min_interval_ms),
+     .help = "A first sync does not order another one within this time."},
+
     {"admin", "listen", TYPE_ADDRESS, .initial = "127.0.0.1:9090", .offset = AT(admin.listen),
      .help = "Address of health, metrics and console; port 0 chooses a free one."},
     {"admin", "token", TYPE_SECRET, .initial = "", .least = 1, .offset = AT(admin.token),

@@ -23,15 +23,19 @@ enum item_kind {
     ITEM_DEAD_LETTER, /* the claim's events, with `code` and `message` */
     ITEM_NOTHING,     /* the claim's events change nothing; only their offsets go along */
     ITEM_SKIPPED,     /* the same: an earlier commit tells them as done */
+    ITEM_PROGRESS,    /* `state`, of a backfill or a sync, for the state topic */
+    ITEM_MILESTONE,   /* `state`, for whoever follows the activity topic */
 };
 
 struct item {
     enum item_kind kind;
     int place; /* of the model in the selection */
+    int slot;  /* of the partition whose work it is, when it has no event; -1 */
     char *record_id;
     char *integration_id; /* NULL only for a dead letter */
     cJSON *record;        /* ITEM_SNAPSHOT, ITEM_ASSEMBLED */
-    char *state;          /* ITEM_ASSEMBLED: what its next event builds on */
+    char *state;          /* ITEM_ASSEMBLED: what its next event builds on; a text to publish */
+    const char *trigger;  /* why, when it was no event; static. NULL = the claim tells */
     size_t record_bytes;  /* about what `record` takes in memory */
     int64_t fetched_ms;   /* wall clock */
     bool unconfirmed;
@@ -52,6 +56,7 @@ struct batch_offset {
 
 struct batch {
     struct batch *next;
+    uint32_t serial; /* counts batches, once it is full */
     struct item *items;
     size_t count;
     size_t capacity;

@@ -17,27 +17,32 @@
  * larger than the broker's message.max.bytes (1 MiB by default). */
 #define METADATA_BYTES ((size_t)256 << 10)
 
+static void list_offset(struct engine *engine, struct batch *batch, size_t *capacity, int slot)
+{
+    int64_t watermark = offsets_watermark(engine->offsets, slot);
+    if (engine->touched[slot] == engine->batch_serial || watermark < 0)
+        return;
+    engine->touched[slot] = engine->batch_serial;
+    if (batch->offset_count == *capacity) {
+        *capacity = *capacity == 0 ? 16 : *capacity * 2;
+        batch->offsets = memory_grow(batch->offsets, *capacity, sizeof *batch->offsets);
+    }
+    batch->offsets[batch->offset_count++] = (struct batch_offset){slot, watermark, NULL};
+}
+
 /* The watermarks of all partitions whose work is in the batch. They, and what is done above them,
  * count this batch's events as done, and all those of batches before it, which are committed first.
  */
 static void list_offsets(struct engine *engine, struct batch *batch)
 {
     size_t capacity = 0;
-    engine->batch_serial++;
+    batch->serial = ++engine->batch_serial;
     for (size_t i = 0; i < batch->count; i++) {
-        const struct claim *claim = &batch->items[i].claim;
-        for (size_t r = 0; r < claim->count; r++) {
-            int slot = claim_events(claim)[r].slot;
-            if (engine->touched[slot] == engine->batch_serial)
-                continue;
-            engine->touched[slot] = engine->batch_serial;
-            if (batch->offset_count == capacity) {
-                capacity = capacity == 0 ? 16 : capacity * 2;
-                batch->offsets = memory_grow(batch->offsets, capacity, sizeof *batch->offsets);
-            }
-            batch->offsets[batch->offset_count++] =
-                (struct batch_offset){slot, offsets_watermark(engine->offsets, slot), NULL};
-        }
+        const struct item *item = &batch->items[i];
+        if (item->slot >= 0)
+            list_offset(engine, batch, &capacity, item->slot);
+        for (size_t r = 0; r < item->claim.count; r++)
+            list_offset(engine, batch, &capacity, claim_events(&item->claim)[r].slot);
     }
 }
 
@@ -82,6 +87,7 @@ struct item *engine_item(struct engine *engine, enum item_kind kind, int place,
     struct item *item = batch_add(engine->open);
     item->kind = kind;
     item->place = place;
+    item->slot = -1;
     item->record_id = memory_text(record_id);
     item->integration_id = memory_text(integration_id);
     item->fetched_ms = clock_wall_ms();

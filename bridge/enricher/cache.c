@@ -109,6 +109,34 @@ void cache_put_offset(struct cache *cache, const char *topic, int number, int64_
     store_put(cache->store, key.bytes, key.length, &offset, sizeof offset);
 }
 
+/* What the records of one backfill have in common. The caller frees. */
+static char *met_by(const char *model, const char *integration_id)
+{
+    return memory_format("%s/%s", model, integration_id);
+}
+
+bool cache_meet(struct cache *cache, int number, const char *model, const char *integration_id,
+                const char *id)
+{
+    char *by = met_by(model, integration_id);
+    struct key key = make_key('m', number, by, id);
+    const void *value = NULL;
+    size_t length = 0;
+    free(by);
+    if (store_get(cache->store, key.bytes, key.length, &value, &length))
+        return false;
+    store_put(cache->store, key.bytes, key.length, "", 0);
+    return true;
+}
+
+void cache_forget_met(struct cache *cache, int number, const char *model,
+                      const char *integration_id)
+{
+    char *prefix = memory_format("m%d/%s/%s/", number, model, integration_id);
+    store_drop(cache->store, prefix, strlen(prefix));
+    free(prefix);
+}
+
 void cache_drop_states(struct cache *cache, int number)
 {
     char prefix[32];

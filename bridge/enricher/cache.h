@@ -44,6 +44,12 @@ void cache_put_parents(struct cache *cache, int number, const char *model, const
 int64_t cache_offset(struct cache *cache, const char *topic, int number) MUST_CHECK;
 void cache_put_offset(struct cache *cache, const char *topic, int number, int64_t offset);
 
+/* A backfill meets a record: true when it had not met it before. Lost with the cache. */
+bool cache_meet(struct cache *cache, int number, const char *model, const char *integration_id,
+                const char *id) MUST_CHECK;
+void cache_forget_met(struct cache *cache, int number, const char *model,
+                      const char *integration_id);
+
 /* Forgets all states of a partition number, or all parents of a model there. */
 void cache_drop_states(struct cache *cache, int number);
 void cache_drop_parents(struct cache *cache, int number, const char *model);

@@ -289,6 +289,19 @@ static enum transaction_outcome add_assembled(struct committer *committer, struc
     return add(committer, &envelope, index, error);
 }
 
+static enum transaction_outcome add_text(struct committer *committer, const struct batch *batch,
+                                         size_t index, struct error *error)
+{
+    const struct item *item = &batch->items[index];
+    struct envelope envelope = {0};
+    if (item->kind == ITEM_PROGRESS)
+        envelope_progress(&envelope, item, committer->topics->state,
+                          item->slot % committer->topics->partitions);
+    else
+        envelope_milestone(&envelope, item, committer->topics->activity, &committer->random);
+    return add(committer, &envelope, index, error);
+}
+
 static enum transaction_outcome add_item(struct committer *committer, struct batch *batch,
                                          size_t index, struct error *error)
 {
@@ -301,6 +314,9 @@ static enum transaction_outcome add_item(struct committer *committer, struct bat
     case ITEM_FORWARD:
     case ITEM_DEAD_LETTER:
         return add_events(committer, batch, index, error);
+    case ITEM_PROGRESS:
+    case ITEM_MILESTONE:
+        return add_text(committer, batch, index, error);
     case ITEM_NOTHING:
     case ITEM_SKIPPED:
         break;

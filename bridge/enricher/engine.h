@@ -40,6 +40,7 @@
 #include "bridge/propexo/selection.h"
 #include "bridge/propexo/webhook.h"
 
+struct backfill;
 struct fetch;
 struct walk;
 
@@ -75,6 +76,8 @@ struct engine {
     struct walk *walks_first; /* walks over lists that wait for their next page */
     struct walk *walks_last;
     bool walks_turn;
+    struct backfill *backfills; /* of the present assignment, ended ones too */
+    unsigned backfill_turn;
     struct table settling; /* integration id -> struct settling (walks.c) */
 
     struct cache *cache;
@@ -88,6 +91,7 @@ struct engine {
     size_t uncommitted_bytes; /* about what these items take in memory */
     uint32_t *touched;        /* by slot: the serial of the last batch that has its work */
     uint32_t batch_serial;
+    uint32_t committed_serial; /* of the last batch that was committed */
 };
 
 /* intake.c */
@@ -170,6 +174,22 @@ void engine_forget_ahead(struct engine *engine);
 
 /* Drops the walks that wait for their next page. */
 void engine_forget_walks(struct engine *engine);
+
+/* backfills.c */
+
+/* An event orders a backfill of its topic's model for the integration. `forced`: also when there
+ * was one not long ago. */
+void engine_order_backfill(struct engine *engine, const struct consumer_event *event,
+                           const char *integration_id, const char *order, bool forced);
+
+/* A text of the state topic, in partition `number`; NULL is a tombstone. Later ones replace earlier
+ * ones. */
+void engine_restore_backfill(struct engine *engine, const char *key, size_t key_length, int number,
+                             const char *text, size_t length);
+
+/* Tells of backfills whose last snapshots are committed. */
+void engine_complete_backfills(struct engine *engine);
+void engine_forget_backfills(struct engine *engine);
 
 /* restore.c */
 

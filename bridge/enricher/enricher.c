@@ -39,6 +39,7 @@ static void forget_all(struct engine *engine)
 {
     engine->epoch++;
     engine_forget_walks(engine);
+    engine_forget_backfills(engine);
     engine_forget_ahead(engine);
     planner_clear(engine->planner);
     pending_clear(&engine->pending);
@@ -63,6 +64,7 @@ static bool on_assigned(void *context, const struct consumer_slot *slots, size_t
     for (size_t i = 0; i < count; i++) {
         engine->owned[engine->owned_count++] = slots[i].slot;
         engine_load_told(engine, &slots[i]);
+        offsets_begin(engine->offsets, slots[i].slot, slots[i].offset);
     }
     budget_set_share(&engine->budget, (int)count,
                      (int)engine->topics->model_count * engine->topics->partitions);
@@ -167,8 +169,10 @@ static void collect(struct enricher *enricher)
     while ((batch = publisher_take(engine->publisher, &outcome, &error)) != NULL) {
         engine->uncommitted -= batch->count;
         engine->uncommitted_bytes -= batch->bytes;
-        if (outcome == PUBLISHER_COMMITTED)
+        if (outcome == PUBLISHER_COMMITTED) {
             keep_states(engine, batch);
+            engine->committed_serial = batch->serial;
+        }
         batch_free(batch);
         if (outcome == PUBLISHER_FAILED)
             fail(enricher, &error);
@@ -234,6 +238,7 @@ static void *loop(void *context)
             engine_balance(engine);
             wait = rush ? RUSH_MS : engine_request(engine, now_ms);
         }
+        engine_complete_backfills(engine);
         int64_t until_batch = engine_hand_over(engine, drain_until != 0, now_ms);
         wait = taken == EVENTS_A_TURN ? 0 : until_batch < wait ? until_batch : wait;
         measure(enricher, now_ms);

@@ -34,8 +34,9 @@ static void add_cloud_event(struct envelope *envelope, const struct item *item, 
     message_header(message, "ce_id", envelope->id);
     message_header(message, "ce_source", envelope->source);
     message_header(message, "ce_type",
-                   item->kind == ITEM_TOMBSTONE ? "com.propexo.bridge.tombstone"
-                                                : "com.propexo.bridge.snapshot");
+                   item->kind == ITEM_TOMBSTONE   ? "com.propexo.bridge.tombstone"
+                   : item->kind == ITEM_MILESTONE ? "com.propexo.bridge.milestone"
+                                                  : "com.propexo.bridge.snapshot");
     message_header(message, "ce_time", envelope->fetched_at);
     message_header(message, "ce_subject", envelope->subject);
 }
@@ -59,13 +60,23 @@ void envelope_snapshot(struct envelope *envelope, const struct item *item, const
     message_header(message, "model", model);
     message_header(message, "record_id", item->record_id);
     message_header(message, "fetched_at", envelope->fetched_at);
-    message_header(message, "trigger", item->claim.is_new ? "DATA_NEW" : "DATA_UPDATE");
+    message_header(message, "trigger",
+                   item->trigger != NULL ? item->trigger
+                   : item->claim.is_new  ? "DATA_NEW"
+                                         : "DATA_UPDATE");
     message_header(message, "changed_fields", envelope->changed_fields);
     message_header(message, "consistency",
                    item->conflicted    ? "conflicted"
                    : item->unconfirmed ? "unconfirmed"
                                        : "confirmed");
     message_header(message, "traceparent", item->claim.traceparent);
+}
+
+static void set_json(struct message *message, const char *text)
+{
+    message->value = text;
+    message->value_length = strlen(text);
+    message_header(message, "content-type", "application/json");
 }
 
 void envelope_state(struct envelope *envelope, const struct item *item, const char *topic,
@@ -76,9 +87,32 @@ void envelope_state(struct envelope *envelope, const struct item *item, const ch
     message->topic = topic;
     message->partition = partition;
     set_key(message, envelope->key);
-    message->value = item->state;
-    message->value_length = strlen(item->state);
-    message_header(message, "content-type", "application/json");
+    set_json(message, item->state);
+}
+
+/* `record_id` is the model's name. */
+void envelope_progress(struct envelope *envelope, const struct item *item, const char *topic,
+                       int partition)
+{
+    envelope->key = memory_format("%s/%s", item->integration_id, item->record_id);
+    envelope->message.topic = topic;
+    envelope->message.partition = partition;
+    set_key(&envelope->message, envelope->key);
+    set_json(&envelope->message, item->state);
+}
+
+void envelope_milestone(struct envelope *envelope, const struct item *item, const char *topic,
+                        struct random *random)
+{
+    struct message *message = &envelope->message;
+    message->topic = topic;
+    message->partition = -1;
+    set_key(message, item->integration_id);
+    set_json(message, item->state);
+    clock_format(item->fetched_ms, envelope->fetched_at);
+    add_cloud_event(envelope, item, "milestones", random);
+    message_header(message, "integration_id", item->integration_id);
+    message_header(message, "trigger", item->trigger);
 }
 
 static bool is_replaced(const char *name)

@@ -38,6 +38,14 @@ void envelope_snapshot(struct envelope *envelope, const struct item *item, const
 void envelope_state(struct envelope *envelope, const struct item *item, const char *topic,
                     int partition, const char *model);
 
+/* How far a backfill or a sync has come, into the partition of its events. */
+void envelope_progress(struct envelope *envelope, const struct item *item, const char *topic,
+                       int partition);
+
+/* What the bridge tells of itself. */
+void envelope_milestone(struct envelope *envelope, const struct item *item, const char *topic,
+                        struct random *random);
+
 /* The event `original` again, under `integration_id`. Its own headers are kept, but for the
  * integration. */
 void envelope_forward(struct envelope *envelope, const struct item *item, const char *topic,

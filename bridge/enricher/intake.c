@@ -15,7 +15,9 @@
 struct headers {
     char *integration_id;
     char *traceparent;
+    char *sync_id;
     bool forwarded;
+    bool forced; /* an order that somebody gave by hand */
 };
 
 static char *header_text(const rd_kafka_headers_t *headers, const char *name)
@@ -38,6 +40,10 @@ static struct headers read_headers(const rd_kafka_message_t *message)
     headers.integration_id = header_text(list, "integration_id");
     headers.traceparent = header_text(list, "traceparent");
     headers.forwarded = forwarded != NULL;
+    headers.sync_id = header_text(list, "sync_id");
+    char *forced = header_text(list, "forced");
+    headers.forced = forced != NULL;
+    free(forced);
     free(forwarded);
     if (headers.traceparent != NULL && strlen(headers.traceparent) != TRACEPARENT_LENGTH) {
         free(headers.traceparent);
@@ -73,10 +79,18 @@ static void join(struct engine *engine, const struct consumer_event *event,
     engine_joined(engine, record, now_ms);
 }
 
+/* The header wins: it is the receiver's or a forwarder's last word on where the event belongs. */
+static const char *integration_of(const struct headers *headers, const struct webhook *webhook)
+{
+    return headers->integration_id != NULL ? headers->integration_id : webhook->integration_id;
+}
+
 static const char *refusal(const struct engine *engine, const struct consumer_event *event,
-                           const struct webhook *webhook)
+                           const struct webhook *webhook, const struct headers *headers)
 {
     const struct model *model = engine->selection->models[event->slot / engine->topics->partitions];
+    if (webhook_is_sync(webhook) && integration_of(headers, webhook) != NULL)
+        return NULL;
     if (webhook->class != WEBHOOK_EVENT)
         return webhook->code != NULL ? webhook->code : "not-an-event";
     return webhook->model != model ? "wrong-topic" : NULL;
@@ -94,16 +108,31 @@ static void refuse(struct engine *engine, const struct consumer_event *event,
                        "this message of an events topic is no event of its model");
 }
 
-/* The header wins: it is the receiver's or a forwarder's last word on where the event belongs. */
-static const char *integration_of(const struct headers *headers, const struct webhook *webhook)
+/* A first sync sends no events: what it brought is read from the API. */
+static void take_sync(struct engine *engine, const struct consumer_event *event,
+                      const struct webhook *webhook, const struct headers *headers,
+                      const char *integration, int64_t now_ms)
 {
-    return headers->integration_id != NULL ? headers->integration_id : webhook->integration_id;
+    int place = event->slot / engine->topics->partitions;
+    struct claim claim = {0};
+    if (strcmp(webhook->kind, "FIRST_SYNC_COMPLETE") == 0) {
+        engine_order_backfill(engine, event, integration,
+                              headers->sync_id == NULL ? "" : headers->sync_id, headers->forced);
+        return;
+    }
+    offsets_take(engine->offsets, event->slot, event->message->offset, 1);
+    claim_add(&claim, (struct event_ref){event->slot, event->message->offset}, now_ms);
+    engine_nothing(engine, place, engine->selection->names[place], &claim);
 }
 
 static void take(struct engine *engine, const struct consumer_event *event,
                  const struct webhook *webhook, const struct headers *headers, int64_t now_ms)
 {
     const char *integration = integration_of(headers, webhook);
+    if (webhook_is_sync(webhook)) {
+        take_sync(engine, event, webhook, headers, integration, now_ms);
+        return;
+    }
     switch (model_kind(webhook->model)) {
     case MODEL_ASSEMBLED:
         engine_take_assembled(engine, event, webhook, integration, headers->traceparent, now_ms);
@@ -137,10 +166,10 @@ void engine_take(struct engine *engine, const struct consumer_event *event, int6
     }
     struct headers headers = read_headers(message);
     struct webhook webhook = webhook_parse(message->payload, message->len);
-    const char *code = refusal(engine, event, &webhook);
+    const char *code = refusal(engine, event, &webhook, &headers);
     metrics_add(METRIC_EVENTS_CONSUMED, 1);
     if (offsets_told(engine->offsets, event->slot, message->offset))
-        engine_skip(engine, event, code == NULL ? &webhook : NULL,
+        engine_skip(engine, event, code == NULL && !webhook_is_sync(&webhook) ? &webhook : NULL,
                     integration_of(&headers, &webhook), now_ms);
     else if (code == NULL)
         take(engine, event, &webhook, &headers, now_ms);
@@ -148,6 +177,7 @@ void engine_take(struct engine *engine, const struct consumer_event *event, int6
         refuse(engine, event, &webhook, headers.integration_id, code, now_ms);
     free(headers.integration_id);
     free(headers.traceparent);
+    free(headers.sync_id);
     webhook_free(&webhook);
 }
 

@@ -19,8 +19,9 @@ struct partition {
     size_t head;
     size_t count;
     size_t open;
-    bool passed;  /* the same, between the last of the ring and `next` */
-    int64_t next; /* one past the last event taken; -1 before the first */
+    bool passed;       /* the same, between the last of the ring and `next` */
+    int64_t next;      /* one past the last event taken; -1 before the first */
+    int64_t committed; /* when the partition was assigned; -1 = nothing was */
     bool crowded;
 
     struct marks_run *told; /* what an earlier commit tells as done; NULL when it tells nothing */
@@ -41,7 +42,7 @@ struct offsets *offsets_new(int slots)
     offsets->slots = slots;
     offsets->partitions = memory_new((size_t)slots, sizeof *offsets->partitions);
     for (int i = 0; i < slots; i++)
-        offsets->partitions[i].next = -1;
+        offsets->partitions[i].next = offsets->partitions[i].committed = -1;
     return offsets;
 }
 
@@ -50,7 +51,7 @@ void offsets_clear(struct offsets *offsets)
     for (int i = 0; i < offsets->slots; i++) {
         free(offsets->partitions[i].ring);
         free(offsets->partitions[i].told);
-        offsets->partitions[i] = (struct partition){.next = -1};
+        offsets->partitions[i] = (struct partition){.next = -1, .committed = -1};
     }
     offsets->open = 0;
 }
@@ -251,6 +252,11 @@ int64_t offsets_next(const struct offsets *offsets, int slot)
     return offsets->partitions[slot].next;
 }
 
+void offsets_begin(struct offsets *offsets, int slot, int64_t committed)
+{
+    offsets->partitions[slot].committed = committed;
+}
+
 int64_t offsets_watermark(const struct offsets *offsets, int slot)
 {
     const struct partition *partition = &offsets->partitions[slot];
@@ -259,7 +265,7 @@ int64_t offsets_watermark(const struct offsets *offsets, int slot)
     if (partition->next >= 0 && partition->told_first < partition->told_count &&
         partition->told[partition->told_first].from <= partition->next)
         return partition->told[partition->told_first].to;
-    return partition->next;
+    return partition->next >= 0 ? partition->next : partition->committed;
 }
 
 size_t offsets_open(const struct offsets *offsets, int slot)

@@ -61,6 +61,10 @@ bool offsets_crowded(const struct offsets *offsets, int slot);
 /* One past the last event taken; -1 when none of the partition was. */
 int64_t offsets_next(const struct offsets *offsets, int slot);
 
+/* The partition was assigned with this committed offset (-1 or less: none), which is its watermark
+ * until events are taken. */
+void offsets_begin(struct offsets *offsets, int slot, int64_t committed);
+
 /* The watermark; -1 when no event of the partition was taken. It passes what was told as done also
  * before that was taken in. */
 int64_t offsets_watermark(const struct offsets *offsets, int slot);

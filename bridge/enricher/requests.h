@@ -69,6 +69,14 @@ void walk_begin(struct engine *engine, struct record *record, int64_t now_ms);
 /* Starts the next page of a walk that waits for one; false when none does. */
 bool walk_continue(struct engine *engine, int64_t now_ms);
 
+/* backfills.c */
+
+/* It is a backfill's turn, even when others have work. */
+bool backfill_has_turn(struct engine *engine);
+
+/* Asks for the next page of a backfill; false when none wants one within `*wait` ms. */
+bool backfill_continue(struct engine *engine, int64_t now_ms, int64_t *wait);
+
 /* assembling.c */
 
 /* The conflict of this record is settled as far as it can be: publishes it. */

@@ -83,6 +83,25 @@ static bool catch_up(struct restoring *restoring, const char *topic, int64_t to,
     return true;
 }
 
+static void take_progress(void *context, const rd_kafka_message_t *message)
+{
+    struct restoring *restoring = context;
+    if (message->key != NULL)
+        engine_restore_backfill(restoring->engine, message->key, message->key_len,
+                                restoring->number, message->payload, message->len);
+}
+
+/* How far backfills and syncs have come: little, and read whole. */
+static bool read_progress(struct restoring *restoring, struct error *error)
+{
+    struct engine *engine = restoring->engine;
+    int64_t next = 0;
+    if (restoring->range == NULL && (restoring->range = range_open(&engine->kafka, error)) == NULL)
+        return false;
+    return range_read(restoring->range, engine->topics->state, restoring->number, 0, RANGE_END,
+                      take_progress, restoring, engine->stopping, &next, error);
+}
+
 static bool restore_slot(struct restoring *restoring, const struct consumer_slot *slot,
                          struct error *error)
 {
@@ -91,6 +110,8 @@ static bool restore_slot(struct restoring *restoring, const struct consumer_slot
     restoring->number = slot->slot % engine->topics->partitions;
     /* The states lie in one topic for all models: once a partition number. */
     restoring->model = NULL;
+    if (place == 0 && !read_progress(restoring, error))
+        return false;
     if (place == 0 && engine->topics->assembly != NULL &&
         !catch_up(restoring, engine->topics->assembly, RANGE_END, take_state, error))
         return false;

@@ -34,7 +34,8 @@ struct server_request {
     bool handled;
     struct MHD_Response *response; /* NULL until answered */
     unsigned status;
-    void *state;
+    void *_Atomic state;
+    int more; /* server_finish is awaited so many times more; under the server's lock */
     struct server_request *next; /* in the list of finished ones */
 };
 
@@ -376,10 +377,20 @@ void server_finish(struct server_request *request)
 {
     struct server *server = request->server;
     (void)pthread_mutex_lock(&server->lock);
-    bool first = server->finished == NULL;
-    request->next = server->finished;
-    server->finished = request;
+    bool last = request->more-- == 0;
+    bool first = last && server->finished == NULL;
+    if (last) {
+        request->next = server->finished;
+        server->finished = request;
+    }
     (void)pthread_mutex_unlock(&server->lock);
     if (first)
         wake(server);
+}
+
+void server_await(struct server_request *request, int times)
+{
+    (void)pthread_mutex_lock(&request->server->lock);
+    request->more = times - 1;
+    (void)pthread_mutex_unlock(&request->server->lock);
 }

@@ -59,7 +59,7 @@ const char *server_body(const struct server_request *request, size_t *length);
 const char *server_header(const struct server_request *request, const char *name); /* or NULL */
 size_t server_header_count(const struct server_request *request, const char *name);
 
-/* A pointer of the handler's own, kept with the request. */
+/* A pointer of the handler's own, kept with the request. Any thread. */
 void server_set_state(struct server_request *request, void *state);
 void *server_state(const struct server_request *request);
 
@@ -74,5 +74,9 @@ void server_answer_error(struct server_request *request, int status, const char 
 
 /* Hands a sleeping request back to the loop. Any thread; never blocks for long. */
 void server_finish(struct server_request *request);
+
+/* The request waits for so many calls of server_finish, not for one. In `handle`, before the first
+ * of them. */
+void server_await(struct server_request *request, int times);
 
 #endif

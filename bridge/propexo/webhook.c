@@ -125,6 +125,8 @@ static struct webhook route(struct webhook webhook)
         return read_event(webhook, data, meta);
     if (!is_activity_kind(webhook.kind))
         return not_understood(webhook, "unknown-kind");
+    const cJSON *synced = member(data, "models_synced");
+    webhook.synced = cJSON_IsArray(synced) && synced->child != NULL ? synced : NULL;
     webhook.class = WEBHOOK_ACTIVITY;
     return webhook;
 }
@@ -152,6 +154,27 @@ void webhook_free(struct webhook *webhook)
 {
     cJSON_Delete(webhook->root);
     *webhook = (struct webhook){.class = WEBHOOK_UNKNOWN};
+}
+
+bool webhook_is_sync(const struct webhook *webhook)
+{
+    return webhook->class == WEBHOOK_ACTIVITY &&
+           (strcmp(webhook->kind, "SYNC_COMPLETE") == 0 ||
+            strcmp(webhook->kind, "FIRST_SYNC_COMPLETE") == 0);
+}
+
+bool webhook_has_synced(const struct webhook *webhook, const struct model *model)
+{
+    const cJSON *name;
+    if (webhook->synced == NULL)
+        return true;
+    cJSON_ArrayForEach(name, webhook->synced)
+    {
+        const char *text = cJSON_GetStringValue(name);
+        if (text != NULL && model_find(text, strlen(text)) == model)
+            return true;
+    }
+    return false;
 }
 
 bool webhook_is_only_seen(const struct webhook *webhook)

@@ -33,12 +33,19 @@ struct webhook {
     const struct model *model;  /* WEBHOOK_EVENT only */
     const cJSON *diff;          /* {"new": ..., "previous": ...} or NULL */
     const cJSON *payload;       /* the fields known so far, or NULL */
+    const cJSON *synced;        /* the names of the models that a sync covers; NULL = all */
     cJSON *root;                /* owns every text above */
 };
 
 /* Reads `length` bytes. Always returns a filled struct that webhook_free frees. */
 struct webhook webhook_parse(const char *body, size_t length);
 void webhook_free(struct webhook *webhook);
+
+/* A sync is complete: SYNC_COMPLETE or FIRST_SYNC_COMPLETE. */
+bool webhook_is_sync(const struct webhook *webhook);
+
+/* The sync covers this model. */
+bool webhook_has_synced(const struct webhook *webhook, const struct model *model);
 
 /* The record was seen again by a sync and nothing else changed: `last_seen`, at most with
  * `updated_at`. */

@@ -5,12 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/base/buffer.h"
 #include "bridge/base/clock.h"
 #include "bridge/base/memory.h"
 #include "bridge/http/client.h"
 #include "bridge/http/signature.h"
 
 #define PATH "/webhooks"
+/* All models' names together are a tenth of this. */
+#define NAMES_MAXIMUM ((size_t)32 << 10)
 
 /* True for /webhooks and /webhooks/<integration_id>; the id points into `path`, or is NULL. */
 static bool match_path(const char *path, const char **integration_id)
@@ -129,6 +132,35 @@ static void route_event(struct ingest_result *result, const struct topics *topic
     message_header(message, "record_id", webhook->record_id);
 }
 
+static bool covers(const struct ingest_result *result, const struct model *model)
+{
+    return result->synced != NULL && webhook_has_synced(&result->webhook, model);
+}
+
+/* A sync goes behind its integration's events, too, so that whoever works on these knows when all
+ * of them were there: Propexo sends it last. Without an integration it belongs to nobody. */
+static void route_activity(const struct ingest *ingest, struct ingest_result *result)
+{
+    const struct selection *selection = ingest->selection;
+    struct message *message = &result->message;
+    message->topic = ingest->topics->activity;
+    set_key(message, result->webhook.integration_id);
+    add_cloud_event(result, NULL);
+    if (!webhook_is_sync(&result->webhook) || result->webhook.integration_id == NULL)
+        return;
+    struct buffer names = buffer_new(NAMES_MAXIMUM);
+    result->synced = memory_text(""); /* for covers */
+    for (size_t i = 0; i < selection->count; i++) {
+        if (covers(result, selection->models[i]))
+            (void)buffer_append_format(&names, "%s%s", names.length == 0 ? "" : ",",
+                                       selection->names[i]);
+    }
+    free(result->synced);
+    result->synced = buffer_take(&names);
+    message_header(message, "sync_id", result->id);
+    message_header(message, "sync_models", result->synced);
+}
+
 static void route(const struct ingest *ingest, struct ingest_result *result)
 {
     const struct webhook *webhook = &result->webhook;
@@ -142,9 +174,7 @@ static void route(const struct ingest *ingest, struct ingest_result *result)
         result->code = webhook->code;
         break;
     case WEBHOOK_ACTIVITY:
-        result->message.topic = ingest->topics->activity;
-        set_key(&result->message, webhook->integration_id);
-        add_cloud_event(result, NULL);
+        route_activity(ingest, result);
         break;
     case WEBHOOK_EVENT:
         place = selection_place(ingest->selection, webhook->model);
@@ -194,10 +224,22 @@ void ingest_decide(struct ingest *ingest, const struct ingest_request *request, 
     message_header(&result->message, "traceparent", request->traceparent);
 }
 
+const struct message *ingest_spread(const struct ingest *ingest, struct ingest_result *result,
+                                    size_t place)
+{
+    if (!covers(result, ingest->selection->models[place]))
+        return NULL;
+    result->spread = result->message;
+    result->spread.topic = ingest->topics->events[place];
+    message_header(&result->spread, "model", ingest->selection->names[place]);
+    return &result->spread;
+}
+
 void ingest_free(struct ingest_result *result)
 {
     webhook_free(&result->webhook);
     free(result->source);
     free(result->subject);
+    free(result->synced);
     free(result->type);
 }

@@ -54,6 +54,8 @@ struct ingest_result {
     bool dead_letter;
     const char *code; /* the dead letter's error_code */
     struct message message;
+    struct message spread; /* of ingest_spread */
+    char *synced; /* a sync: the selected models that it covers, "leases,units"; else NULL */
     struct webhook webhook;
     char id[33];
     char time[32];
@@ -65,6 +67,12 @@ struct ingest_result {
 /* Fills `result` in place (the message points into it, so it must not be copied). */
 void ingest_decide(struct ingest *ingest, const struct ingest_request *request, int64_t wall_ms,
                    struct ingest_result *result);
+
+/* The message that tells the model at this place of a sync behind its integration's events; NULL
+ * when the sync does not cover the model. It is the same as `message` but for the topic and one
+ * header, and holds until the next call. */
+const struct message *ingest_spread(const struct ingest *ingest, struct ingest_result *result,
+                                    size_t place) MUST_CHECK;
 void ingest_free(struct ingest_result *result);
 
 #endif

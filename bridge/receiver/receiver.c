@@ -126,6 +126,33 @@ static void keep(struct receiver *receiver, struct server_request *request,
         answer_unavailable(request);
 }
 
+/* To `activity` and to each model's events; answered when all of them are kept or one is not. What
+ * was kept is then repeated with the rest, which is harmless. */
+static void keep_sync(struct receiver *receiver, struct server_request *request,
+                      struct ingest_result *result)
+{
+    const struct ingest *ingest = &receiver->ingest;
+    const struct message *message = &result->message;
+    struct error error;
+    int count = 1;
+    for (size_t i = 0; i < ingest->selection->count; i++)
+        count += ingest_spread(ingest, result, i) != NULL;
+    set_state(request, result->status);
+    metrics_add(METRIC_WEBHOOKS_WAITING, 1);
+    log_info("sync", LOG_TEXT("kind", result->webhook.kind), LOG_TEXT("sync_id", result->id),
+             LOG_TEXT("integration_id", result->webhook.integration_id),
+             LOG_NUMBER("models", count - 1));
+    server_await(request, count);
+    /* `activity` is the last: what it tells is true of the events by then, mostly. */
+    for (size_t i = 0; i < ingest->selection->count; i++) {
+        const struct message *spread = ingest_spread(ingest, result, i);
+        if (spread != NULL && !producer_send(receiver->producer, spread, request, &error))
+            on_delivered(request, false, error.message);
+    }
+    if (!producer_send(receiver->producer, message, request, &error))
+        on_delivered(request, false, error.message);
+}
+
 static void handle(void *context, struct server_request *request)
 {
     struct receiver *receiver = context;
@@ -140,7 +167,9 @@ static void handle(void *context, struct server_request *request)
     };
     seen.body = server_body(request, &seen.length);
     ingest_decide(&receiver->ingest, &seen, clock_wall_ms(), &result);
-    if (result.verdict == INGEST_KEEP)
+    if (result.verdict == INGEST_KEEP && result.synced != NULL)
+        keep_sync(receiver, request, &result);
+    else if (result.verdict == INGEST_KEEP)
         keep(receiver, request, &result);
     else
         refuse(request, result.verdict);

@@ -293,17 +293,21 @@ static void assert_headers(const struct ingest_result *result, const char *const
 {
     const struct message *message = &result->message;
     const struct message_header *id = find(message, "ce_id");
-    size_t count = 1;
+    const struct message_header *sync = find(message, "sync_id");
+    size_t count = sync == NULL ? 1 : 2;
+    size_t first = count;
     assert_non_null(id);
+    assert_true(sync == NULL || strcmp(sync->value, id->value) == 0); /* a sync's id is its own */
     assert_int_equal(id->length, 32);
     assert_int_equal(strspn(id->value, "0123456789abcdef"), 32);
-    for (; wanted[count - 1] != NULL; count++) {
-        const char *equals = strchr(wanted[count - 1], '=');
-        char *name = memory_text_n(wanted[count - 1], (size_t)(equals - wanted[count - 1]));
+    for (; wanted[count - first] != NULL; count++) {
+        const char *text = wanted[count - first];
+        const char *equals = strchr(text, '=');
+        char *name = memory_text_n(text, (size_t)(equals - text));
         const struct message_header *header = find(message, name);
         if (header == NULL || header->length != strlen(equals + 1) ||
             memcmp(header->value, equals + 1, header->length) != 0)
-            fail_msg("header %s is missing or another", wanted[count - 1]);
+            fail_msg("header %s is missing or another", text);
         free(name);
     }
     assert_int_equal(message->header_count, count);
@@ -338,8 +342,8 @@ static void test_headers(void **state)
          "{\"event\":\"SYNC_COMPLETE\"}",
          NULL,
          {"content-type=application/json", "ce_specversion=1.0", "ce_source=/integrations/p",
-          "ce_type=com.propexo.SYNC_COMPLETE", "ce_time=" WALL_TEXT, "integration_id=p",
-          "trigger=SYNC_COMPLETE"}},
+          "ce_type=com.propexo.SYNC_COMPLETE", "ce_time=" WALL_TEXT,
+          "sync_models=units,resident_charges", "integration_id=p", "trigger=SYNC_COMPLETE"}},
         {"/webhooks",
          "nonsense",
          TRACE,
@@ -363,6 +367,44 @@ static void test_headers(void **state)
         request.traceparent = rows[i].trace;
         ingest_decide(&bench->ingest, &request, WALL_MS, &result);
         assert_headers(&result, rows[i].headers);
+        ingest_free(&result);
+    }
+}
+
+/* A sync goes behind the events of the models that it covers, and of those that are selected. */
+static void test_a_sync_is_spread(void **state)
+{
+    static const struct {
+        const char *body;
+        const char *topics[3]; /* of its messages behind events; in order of the selection */
+    } rows[] = {
+        {"{\"event\":\"SYNC_COMPLETE\",\"integration_id\":\"i\"}",
+         {"p.events.units", "p.events.resident_charges"}},
+        {"{\"event\":\"FIRST_SYNC_COMPLETE\",\"integration_id\":\"i\",\"models_synced\":[]}",
+         {"p.events.units", "p.events.resident_charges"}},
+        {"{\"event\":\"SYNC_COMPLETE\",\"integration_id\":\"i\",\"models_synced\":[\"leases\","
+         "\"resident-charges\",7]}",
+         {NULL, "p.events.resident_charges"}},
+        {"{\"event\":\"SYNC_COMPLETE\"}", {NULL, NULL}}, /* whose? */
+        {"{\"event\":\"JOB_SUCCESS\",\"integration_id\":\"i\"}", {NULL, NULL}},
+    };
+    struct bench *bench = *state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct ingest_request request = post("/webhooks", rows[i].body);
+        struct ingest_result result;
+        ingest_decide(&bench->ingest, &request, WALL_MS, &result);
+        assert_string_equal(result.message.topic, "p.activity");
+        for (size_t place = 0; place < bench->selection->count; place++) {
+            const struct message *message = ingest_spread(&bench->ingest, &result, place);
+            if (rows[i].topics[place] == NULL) {
+                assert_null(message);
+                continue;
+            }
+            assert_string_equal(message->topic, rows[i].topics[place]);
+            assert_int_equal(message->key_length, 1);
+            assert_string_equal(find(message, "model")->value, bench->selection->names[place]);
+            assert_non_null(find(message, "sync_id"));
+        }
         ingest_free(&result);
     }
 }
@@ -391,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_signatures),
         cmocka_unit_test_setup_teardown(test_routes, open_bench, close_bench),
         cmocka_unit_test_setup_teardown(test_headers, open_bench, close_bench),
+        cmocka_unit_test_setup_teardown(test_a_sync_is_spread, open_bench, close_bench),
         cmocka_unit_test_setup_teardown(test_nothing_is_deduplicated, open_bench, close_bench),
     };
     return cmocka_run_group_tests_name("ingest", tests, NULL, NULL);

@@ -1,0 +1,94 @@
+/*
+ * A backfill: every record of one list, page after page, so that what webhooks never told of is on
+ * the topics too. How far it has come, and how that is written down. Pure.
+ *
+ * Why no record is missed while others change: the list is read newest change first. A record that
+ * changes goes to the top. If it was still to come, all rows above its place move down by one, so a
+ * row is read twice, never none; the record itself has an event. If it was read already, nothing
+ * below moves. Only a deletion moves rows up: so each page begins with the last rows of the one
+ * before, and goes back when none of them is there.
+ *
+ * A server may give rows of equal stamps in another order each time: it is seen from those last
+ * rows. Then pages begin where the last stamp of the one before does, so that all rows of it are on
+ * one page. Where they are more than a page, records met are counted against the list's length, and
+ * when some are missing it is read once more, by another key.
+ *
+ * New records, and orders that come while it runs, make it look at the top once more at the end, as
+ * far down as changed since it began.
+ */
+#ifndef BRIDGE_ENRICHER_BACKFILL_H
+#define BRIDGE_ENRICHER_BACKFILL_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bridge/base/attributes.h"
+
+/* Rows of a page that are those of the page before. */
+#define BACKFILL_OVERLAP  3
+#define BACKFILL_NO_STAMP (-1)
+
+enum backfill_phase {
+    BACKFILL_NEWEST, /* by updated_at, falling */
+    BACKFILL_OLDEST, /* by created_at, rising */
+    BACKFILL_TOP,    /* by updated_at, falling, down to what it began with */
+    BACKFILL_READ,   /* all is read; the completion is to be told */
+    BACKFILL_DONE,
+};
+
+struct backfill {
+    char *integration_id;
+    int place;   /* of the model */
+    int slot;    /* of the events that belong to it */
+    char *order; /* id of the order that began it */
+    enum backfill_phase phase;
+    int passes;         /* over the whole list, the present one included */
+    int64_t offset;     /* of the next page */
+    int64_t met;        /* records, in all passes */
+    int64_t total;      /* the list's length by its last answer; -1 = not known */
+    int64_t pages;      /* asked for in all */
+    int64_t snapshots;  /* published */
+    int64_t missing;    /* rows that no pass found */
+    int64_t started_ms; /* wall clock */
+    int64_t ended_ms;
+    int64_t tail;   /* rows at the end of the last page that share its last stamp */
+    int64_t stamp;  /* of the last row read, milliseconds; BACKFILL_NO_STAMP */
+    int64_t newest; /* `updated_at` of the newest row when it began, the same */
+    bool doubt;     /* rows may have been missed in this pass */
+    bool shuffles;  /* rows of equal stamps come in another order each time */
+    bool back;      /* the present page need not begin with the last rows of the one before */
+    bool again;     /* another order came since it began */
+    char *last[BACKFILL_OVERLAP]; /* ids of the last rows */
+
+    /* Not written down: */
+    bool in_flight;
+    int failures;
+    int64_t not_before_ms;
+    uint64_t waits_for; /* serial of the batch that holds its last snapshots */
+    struct backfill *next;
+};
+
+struct backfill *backfill_new(const char *integration_id, int place, int slot, const char *order,
+                              int64_t wall_ms) MUST_CHECK;
+void backfill_free(struct backfill *backfill); /* NULL is allowed */
+
+/* As JSON text that the caller frees. */
+char *backfill_write(const struct backfill *backfill) MUST_CHECK;
+
+/* NULL when it is not such a text. */
+struct backfill *backfill_read(const char *text, size_t length, const char *integration_id,
+                               int place, int slot) MUST_CHECK;
+
+/* A page was read, of which `met` records were not met before: goes on behind it. */
+void backfill_page(struct backfill *backfill, const cJSON *rows, bool more, int64_t total,
+                   int64_t met);
+
+/* Is the row one of those that end the page before? */
+bool backfill_overlaps(const struct backfill *backfill, const char *id);
+
+/* Pages are to be asked for. */
+bool backfill_reads(const struct backfill *backfill);
+
+#endif

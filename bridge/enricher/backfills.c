@@ -1,0 +1,362 @@
+/*
+ * The engine's side of backfills: orders, pages, what is published, what is written down.
+ *
+ * Why no copy wins over a newer one: each row passes the stale rule like every other copy
+ * (recency.h). Why a crash loses nothing: a page's snapshots come before the text that says how far
+ * the backfill has come, in the same transaction or an earlier one, and whoever owns the partition
+ * goes on from that text. All of it is fenced like every other work, since its transactions carry
+ * the offset of the partition that the order came by (batches.c).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/base/clock.h"
+#include "bridge/base/log.h"
+#include "bridge/base/memory.h"
+#include "bridge/base/metrics.h"
+#include "bridge/codec/json_parse.h"
+#include "bridge/enricher/backfill.h"
+#include "bridge/enricher/requests.h"
+
+/* One request in so many is a backfill's when others have work too. */
+#define BACKFILL_TURN 4
+/* Progress is told after so many pages. */
+#define TELL_EVERY 40
+
+static const struct model *model_of(const struct engine *engine, const struct backfill *backfill)
+{
+    return engine->selection->models[backfill->place];
+}
+
+static const char *name_of(const struct engine *engine, const struct backfill *backfill)
+{
+    return engine->selection->names[backfill->place];
+}
+
+/* An item that publishes no record: a text for `state` or `activity`. */
+static struct item *text_item(struct engine *engine, enum item_kind kind,
+                              const struct backfill *backfill, char *text)
+{
+    struct item *item = engine_item(engine, kind, backfill->place, name_of(engine, backfill),
+                                    backfill->integration_id);
+    item->slot = backfill->slot;
+    item->state = text;
+    item->record_bytes = strlen(text);
+    return item;
+}
+
+static void settle_bare(struct engine *engine, struct item *item)
+{
+    struct claim none = {0};
+    engine_settle(engine, item, &none);
+}
+
+static void write_down(struct engine *engine, const struct backfill *backfill, struct claim *claim)
+{
+    struct item *item = text_item(engine, ITEM_PROGRESS, backfill, backfill_write(backfill));
+    engine_settle(engine, item, claim);
+}
+
+static void tell(struct engine *engine, const struct backfill *backfill, const char *event)
+{
+    cJSON *root = cJSON_CreateObject();
+    double seconds = (double)(clock_wall_ms() - backfill->started_ms) / 1000;
+    (void)cJSON_AddStringToObject(root, "event", event);
+    (void)cJSON_AddStringToObject(root, "integration_id", backfill->integration_id);
+    (void)cJSON_AddStringToObject(root, "model", name_of(engine, backfill));
+    (void)cJSON_AddStringToObject(root, "order", backfill->order);
+    (void)cJSON_AddNumberToObject(root, "snapshots", (double)backfill->snapshots);
+    (void)cJSON_AddNumberToObject(root, "pages", (double)backfill->pages);
+    if (backfill->total >= 0)
+        (void)cJSON_AddNumberToObject(root, "total", (double)backfill->total);
+    else
+        (void)cJSON_AddNullToObject(root, "total");
+    (void)cJSON_AddNumberToObject(root, "missing", (double)backfill->missing);
+    (void)cJSON_AddNumberToObject(root, "seconds", seconds < 0 ? 0 : seconds);
+    struct item *item = text_item(engine, ITEM_MILESTONE, backfill, cJSON_PrintUnformatted(root));
+    item->trigger = event;
+    settle_bare(engine, item);
+    cJSON_Delete(root);
+    log_info("backfill", LOG_TEXT("state", event), LOG_TEXT("model", name_of(engine, backfill)),
+             LOG_TEXT("integration_id", backfill->integration_id),
+             LOG_TEXT("order", backfill->order), LOG_NUMBER("snapshots", backfill->snapshots),
+             LOG_NUMBER("pages", backfill->pages), LOG_NUMBER("total", backfill->total),
+             LOG_NUMBER("met", backfill->met), LOG_NUMBER("missing", backfill->missing));
+}
+
+static void append(struct engine *engine, struct backfill *backfill)
+{
+    struct backfill **end = &engine->backfills;
+    while (*end != NULL)
+        end = &(*end)->next;
+    backfill->next = NULL;
+    *end = backfill;
+}
+
+static struct backfill *find(const struct engine *engine, int place, const char *integration_id)
+{
+    struct backfill *backfill = engine->backfills;
+    while (backfill != NULL &&
+           (backfill->place != place || strcmp(backfill->integration_id, integration_id) != 0))
+        backfill = backfill->next;
+    return backfill;
+}
+
+static void drop(struct engine *engine, struct backfill *backfill)
+{
+    struct backfill **at = &engine->backfills;
+    while (*at != backfill)
+        at = &(*at)->next;
+    *at = backfill->next;
+    backfill_free(backfill);
+}
+
+void engine_forget_backfills(struct engine *engine)
+{
+    while (engine->backfills != NULL)
+        drop(engine, engine->backfills);
+}
+
+/* Another order for what is running: what came since it began lies at the top. */
+static void begin_again(struct backfill *backfill)
+{
+    backfill->again = true;
+    if (backfill->phase == BACKFILL_READ) {
+        backfill->phase = BACKFILL_TOP;
+        backfill->offset = 0;
+    }
+}
+
+/* It ended not long ago, and what changed since was told by webhooks. */
+static bool is_recent(const struct engine *engine, const struct backfill *backfill)
+{
+    int64_t since = clock_wall_ms() - backfill->started_ms;
+    return since >= 0 && since < engine->config->backfill.min_interval_ms;
+}
+
+void engine_order_backfill(struct engine *engine, const struct consumer_event *event,
+                           const char *integration_id, const char *order, bool forced)
+{
+    int place = event->slot / engine->topics->partitions;
+    struct claim claim = {0};
+    struct backfill *backfill = find(engine, place, integration_id);
+    offsets_take(engine->offsets, event->slot, event->message->offset, 1);
+    claim_add(&claim, (struct event_ref){event->slot, event->message->offset}, clock_ms());
+    if (backfill != NULL && backfill->phase != BACKFILL_DONE) {
+        begin_again(backfill);
+    } else if (backfill != NULL && !forced && is_recent(engine, backfill)) {
+        log_info("backfill_not_again", LOG_TEXT("model", name_of(engine, backfill)),
+                 LOG_TEXT("integration_id", integration_id));
+        engine_nothing(engine, place, engine->selection->names[place], &claim);
+        return;
+    } else {
+        if (backfill != NULL)
+            drop(engine, backfill);
+        backfill = backfill_new(integration_id, place, event->slot, order, clock_wall_ms());
+        if (model_of(engine, backfill)->list_path == NULL)
+            backfill->phase = BACKFILL_READ; /* only webhooks tell of it */
+        append(engine, backfill);
+        tell(engine, backfill, "BACKFILL_STARTED");
+    }
+    write_down(engine, backfill, &claim);
+}
+
+void engine_restore_backfill(struct engine *engine, const char *key, size_t key_length, int number,
+                             const char *text, size_t length)
+{
+    const char *slash = memrchr(key, '/', key_length);
+    if (slash == NULL)
+        return;
+    const struct model *model = model_find(slash + 1, key_length - (size_t)(slash + 1 - key));
+    int place = model == NULL ? -1 : selection_place(engine->selection, model);
+    if (place < 0)
+        return;
+    char *integration_id = memory_text_n(key, (size_t)(slash - key));
+    struct backfill *old = find(engine, place, integration_id);
+    if (old != NULL)
+        drop(engine, old);
+    struct backfill *backfill = text == NULL
+                                    ? NULL
+                                    : backfill_read(text, length, integration_id, place,
+                                                    place * engine->topics->partitions + number);
+    if (backfill != NULL)
+        append(engine, backfill);
+    free(integration_id);
+}
+
+/* Publishes the row, unless a newer copy was. True when it does. A record that waits takes it. */
+static bool take_row(struct engine *engine, const struct backfill *backfill, cJSON *rows,
+                     cJSON *row, uint64_t start, uint64_t end, size_t bytes, int64_t now_ms)
+{
+    const char *id = json_member_text(row, "id");
+    const char *integration = json_member_text(row, "integration_id");
+    if (id == NULL) {
+        metrics_add(METRIC_LIST_ITEMS_WITHOUT_ID, 1);
+        return false;
+    }
+    if (integration != NULL && strcmp(integration, backfill->integration_id) != 0)
+        return false; /* of a list that does not know the filter */
+    struct record *record = pending_find(&engine->pending, backfill->place, id);
+    if (record != NULL && planner_has(record) && record->joined < start) {
+        planner_remove(engine->planner, record);
+        record_found(engine, record, start, end, cJSON_DetachItemViaPointer(rows, row), bytes,
+                     now_ms);
+        return true;
+    }
+    char *key = pending_key(backfill->place, false, id);
+    bool newest = recency_publish(engine->recency, key, strlen(key), start, end);
+    free(key);
+    if (!newest)
+        return false;
+    struct item *item =
+        engine_item(engine, ITEM_SNAPSHOT, backfill->place, id, backfill->integration_id);
+    item->slot = backfill->slot;
+    item->trigger = "BACKFILL";
+    item->record = cJSON_DetachItemViaPointer(rows, row);
+    item->record_bytes = bytes;
+    settle_bare(engine, item);
+    return true;
+}
+
+/* Those that were not met before are published; and all, at the end, of what changed since it
+ * began. */
+static void take_rows(struct engine *engine, struct backfill *backfill, struct api_page *page,
+                      uint64_t start, size_t length, int64_t now_ms)
+{
+    uint64_t end = recency_end(engine->recency);
+    int number = backfill->slot % engine->topics->partitions;
+    size_t count = (size_t)cJSON_GetArraySize(page->items);
+    bool top = backfill->phase == BACKFILL_TOP;
+    bool *wanted = memory_new(count + 1, sizeof *wanted);
+    int64_t met = 0;
+    size_t i = 0;
+    for (const cJSON *row = page->items->child; row != NULL; row = row->next, i++) {
+        const char *id = json_member_text(row, "id");
+        bool is_new = id != NULL && cache_meet(engine->cache, number, name_of(engine, backfill),
+                                               backfill->integration_id, id);
+        met += is_new;
+        wanted[i] = is_new || top;
+    }
+    backfill_page(backfill, page->items, page->has_more, page->total, met);
+    i = 0;
+    for (cJSON *row = page->items->child, *next; row != NULL; row = next, i++) {
+        next = row->next;
+        if (wanted[i])
+            backfill->snapshots += take_row(engine, backfill, page->items, row, start, end,
+                                            length * 4 / (count + 1), now_ms);
+    }
+    free(wanted);
+}
+
+static void on_page(struct engine *engine, struct backfill *backfill, struct api_page *page,
+                    uint64_t start, size_t length, int64_t now_ms)
+{
+    struct claim none = {0};
+    backfill->failures = 0;
+    backfill->pages++;
+    take_rows(engine, backfill, page, start, length, now_ms);
+    write_down(engine, backfill, &none);
+    backfill->waits_for = engine->batch_serial + 1;
+    if (backfill_reads(backfill) && backfill->pages % TELL_EVERY == 0)
+        tell(engine, backfill, "BACKFILL_PROGRESS");
+}
+
+static void on_failure(struct engine *engine, struct backfill *backfill, enum api_outcome outcome,
+                       const char *detail, long status, int64_t now_ms)
+{
+    static struct log_gate gate;
+    int64_t suppressed = 0;
+    const struct policy *policy = policy_for(outcome);
+    struct claim none = {0};
+    backfill->failures++;
+    if (policy->attempts != 0 && backfill->failures >= policy->attempts) {
+        backfill->phase = BACKFILL_DONE;
+        tell(engine, backfill, "BACKFILL_FAILED");
+        write_down(engine, backfill, &none);
+        return;
+    }
+    backfill->not_before_ms = now_ms + policy_delay(policy, backfill->failures, &engine->random);
+    if (log_gate_open(&gate, now_ms, 1000, &suppressed))
+        log_warn("backfill_page_failed", LOG_TEXT("model", name_of(engine, backfill)),
+                 LOG_TEXT("integration_id", backfill->integration_id),
+                 LOG_NUMBER("offset", backfill->offset), LOG_NUMBER("status", status),
+                 LOG_TEXT("reason", detail), LOG_NUMBER("suppressed", suppressed));
+}
+
+static enum api_outcome answered(struct engine *engine, void *target, uint64_t start,
+                                 const struct http_answer *http, int64_t now_ms)
+{
+    struct backfill *backfill = target;
+    struct api_page page = api_read_page(http);
+    backfill->in_flight = false;
+    if (page.outcome == API_RECORD)
+        on_page(engine, backfill, &page, start, http->length, now_ms);
+    else
+        on_failure(engine, backfill, page.outcome, page.detail, http->status, now_ms);
+    cJSON_Delete(page.items);
+    return page.outcome;
+}
+
+/* All its snapshots are committed: this comes behind them. */
+static void complete(struct engine *engine, struct backfill *backfill)
+{
+    struct claim none = {0};
+    backfill->phase = BACKFILL_DONE;
+    backfill->again = false;
+    backfill->ended_ms = clock_wall_ms();
+    cache_forget_met(engine->cache, backfill->slot % engine->topics->partitions,
+                     name_of(engine, backfill), backfill->integration_id);
+    tell(engine, backfill, "BACKFILL_COMPLETE");
+    write_down(engine, backfill, &none);
+}
+
+/* The next one that may ask for a page, of those that may run at once; it becomes the last. */
+static struct backfill *next_ready(struct engine *engine, int64_t now_ms, int64_t *wait)
+{
+    int64_t running = 0;
+    *wait = INT64_MAX;
+    for (struct backfill *each = engine->backfills; each != NULL; each = each->next) {
+        if (!backfill_reads(each))
+            continue;
+        if (running++ >= engine->config->backfill.max_running)
+            break;
+        if (each->in_flight)
+            continue;
+        if (each->not_before_ms <= now_ms)
+            return each;
+        if (each->not_before_ms - now_ms < *wait)
+            *wait = each->not_before_ms - now_ms;
+    }
+    return NULL;
+}
+
+bool backfill_continue(struct engine *engine, int64_t now_ms, int64_t *wait)
+{
+    struct backfill *backfill = next_ready(engine, now_ms, wait);
+    if (backfill == NULL)
+        return false;
+    enum api_order order = backfill->phase == BACKFILL_OLDEST ? API_OLDEST_FIRST : API_NEWEST_FIRST;
+    char *url = api_list_url(engine->config->api.base_url, model_of(engine, backfill),
+                             backfill->integration_id, order, backfill->offset, API_PAGE_SIZE);
+    backfill->in_flight = true;
+    if (!request_start(engine, METRIC_KIND_BACKFILL, url, answered, NULL, backfill, now_ms)) {
+        backfill->in_flight = false;
+        on_failure(engine, backfill, API_OUTAGE, "the request could not be started", 0, now_ms);
+    }
+    free(url);
+    return true;
+}
+
+bool backfill_has_turn(struct engine *engine)
+{
+    return ++engine->backfill_turn % BACKFILL_TURN == 0;
+}
+
+void engine_complete_backfills(struct engine *engine)
+{
+    for (struct backfill *each = engine->backfills; each != NULL; each = each->next) {
+        if (each->phase == BACKFILL_READ && engine->committed_serial >= each->waits_for)
+            complete(engine, each);
+    }
+}

@@ -1,0 +1,140 @@
+"""A first sync sends no webhooks of records: what it brought is read from the API."""
+
+import json
+import random
+import time
+
+from harness.compare import differences, falling_sequences
+from harness.snapshots import latest
+from harness.wait import wait_until
+
+MODELS = ["residents", "units"]
+
+
+def first_sync(integration, **more):
+    data = {"event": "FIRST_SYNC_COMPLETE", "integration_id": integration, "vendor": "SAMPLE1", "is_sync_finished": True}
+    return {"trigger": "FIRST_SYNC_COMPLETE", "data": data | more}
+
+
+def order(running, propexo, integration, **more):
+    answer = running.post(first_sync(integration, **more), secret=propexo.secret)
+    assert answer.status == 200
+
+
+def milestones(kafka, prefix, event):
+    """{(integration, model): the milestone} of the activity topic; the last where there are several."""
+    found = {}
+    for message in kafka.read(f"{prefix}.activity"):
+        told = json.loads(message.value)
+        if told.get("event") == event:
+            found[told["integration_id"], told["model"]] = told
+    return found
+
+
+def wait_complete(kafka, prefix, wanted, timeout=60):
+    def done():
+        return len(milestones(kafka, prefix, "BACKFILL_COMPLETE")) >= wanted
+
+    wait_until(done, timeout, lambda: f"{wanted} backfills: {milestones(kafka, prefix, 'BACKFILL_COMPLETE')}", interval=0.3)
+    return milestones(kafka, prefix, "BACKFILL_COMPLETE")
+
+
+def assert_whole(propexo, snapshots, models, integrations):
+    """The last snapshot of every record of these integrations equals it; none ever went back. Returns how many."""
+    count = 0
+    for model in models:
+        found = snapshots(model)
+        last = latest(found)
+        truth = propexo.truth(model)
+        truth = {key: record for key, record in truth.items() if record["integration_id"] in integrations}
+        assert last.keys() == truth.keys()
+        wrong = {key: said for key, record in truth.items() if (said := differences(last[key], record))}
+        assert not wrong, f"{model}: {len(wrong)} differ, such as {list(wrong.items())[:3]}"
+        assert falling_sequences(found) == []
+        count += len(truth)
+    return count
+
+
+def test_a_first_sync(simulator, bridge, kafka, prefix, snapshots):
+    propexo = simulator(models=MODELS, records=3000, integrations=2, created_ties=500, limit_per_minute=0, latency_ms=5)
+    running = bridge("run", {"bridge.models": MODELS, "output.format": "json"}, simulator=propexo)
+    running.wait_event("assigned", 20)
+    integration = propexo.stats()["integrations"][0]
+    order(running, propexo, integration)
+    complete = wait_complete(kafka, prefix, 2)
+    print(complete, running.events('backfill'))
+    kafka.wait_consumed(prefix, f"{prefix}.events.")
+    count = assert_whole(propexo, snapshots, MODELS, {integration})
+    assert {key: told["missing"] for key, told in complete.items()} == {(integration, model): 0 for model in MODELS}
+    assert sum(told["snapshots"] for told in complete.values()) >= count
+    assert all(told["total"] > 0 and told["order"] for told in complete.values())
+    assert milestones(kafka, prefix, "BACKFILL_STARTED").keys() == complete.keys()
+    requests = running.metrics().sum("bridge_api_requests_by_kind_total", kind="backfill")
+    print(f"{count} records, {requests} requests")
+    assert requests <= 1.02 * count / 250 + 2 * len(MODELS) + 2
+    assert kafka.read(f"{prefix}.dead-letters") == []
+
+
+def test_a_sync_goes_behind_the_events_of_its_models(simulator, bridge, kafka, prefix):
+    propexo = simulator(models=MODELS, records=10, integrations=1)
+    running = bridge("receive", {"bridge.models": MODELS}, simulator=propexo)
+    order(running, propexo, "i-1")
+    order(running, propexo, "i-2", models_synced=["units", "spaceships"])
+    places = {}
+    for topic in ("activity", "events.residents", "events.units"):
+        for message in kafka.read(f"{prefix}.{topic}"):
+            headers = dict(message.headers)
+            places.setdefault(message.key, {})[topic] = headers["sync_id"], headers["sync_models"]
+    assert {key: sorted(found) for key, found in places.items()} == {
+        b"i-1": ["activity", "events.residents", "events.units"],
+        b"i-2": ["activity", "events.units"],
+    }
+    assert [len(set(found.values())) for found in places.values()] == [1, 1]  # one id each, told to all
+    assert {models for found in places.values() for _, models in found.values()} == {b"residents,units", b"units"}
+
+
+def test_live_changes_and_kills_in_the_middle(simulator, bridge, kafka, prefix, snapshots):
+    """Whatever happens meanwhile, the snapshots are whole at the end, and no record ever went back."""
+    propexo = simulator(
+        models=MODELS, records=8000, integrations=1, created_ties=2000, limit_per_minute=1200, latency_ms=100
+    )
+    config = {"bridge.models": MODELS, "output.format": "json", "api.requests_per_minute": 1200}
+    receiver = bridge("receive", {"bridge.models": MODELS}, simulator=propexo)
+    enricher = bridge("enrich", config | {"bridge.instance": f"{prefix}-enricher"}, simulator=propexo)
+    enricher.wait_event("assigned", 30)
+    integration = propexo.stats()["integrations"][0]
+    order(receiver, propexo, integration)
+    propexo.begin(receiver.receiver_url(), rate=50, changes=600)
+    chance = random.Random(5)
+    pages = 0
+    for _ in range(4):
+        wait_until(lambda: enricher.metrics().sum("bridge_api_requests_by_kind_total", kind="backfill") > 3, 60, "pages")
+        time.sleep(chance.random())
+        pages += enricher.metrics().sum("bridge_api_requests_by_kind_total", kind="backfill")
+        enricher.kill()
+        enricher.start_ready()
+    propexo.wait_changes_done()
+    complete = wait_complete(kafka, prefix, 2, timeout=120)
+    kafka.wait_consumed(prefix, f"{prefix}.events.")
+    pages += enricher.metrics().sum("bridge_api_requests_by_kind_total", kind="backfill")
+    count = assert_whole(propexo, snapshots, MODELS, {integration})
+    print(f"{count} records whole, {pages} pages, {complete}")
+    assert pages <= 2 * (count / 250) + 20
+
+
+def test_orders_that_overlap_make_one_backfill(simulator, bridge, kafka, prefix, snapshots):
+    propexo = simulator(models=MODELS, records=3000, integrations=1, limit_per_minute=600, latency_ms=100)
+    config = {"bridge.models": MODELS, "output.format": "json", "api.requests_per_minute": 600}
+    running = bridge("run", config, simulator=propexo)
+    running.wait_event("assigned", 20)
+    integration = propexo.stats()["integrations"][0]
+    for _ in range(5):
+        order(running, propexo, integration)
+    wait_complete(kafka, prefix, 2)
+    order(running, propexo, integration)  # not long after: no other one
+    kafka.wait_consumed(prefix, f"{prefix}.events.")
+    running.wait_event("backfill_not_again", 20)
+    assert_whole(propexo, snapshots, MODELS, {integration})
+    started = [json.loads(message.value) for message in kafka.read(f"{prefix}.activity")]
+    assert sum(told.get("event") == "BACKFILL_STARTED" for told in started) == 2
+    assert running.metrics().sum("bridge_api_requests_by_kind_total", kind="backfill") <= 2 * (3000 / 247 + 4)
