@@ -21,6 +21,7 @@ from harness.wait import Failure, wait_until
 
 LIBRARIES = TOP / "build/e2e/kafka/lib"
 LOGGING = TOP / "tests/e2e/kafka/log4j2.properties"
+ISOLATIONS = ("read_committed", "read_uncommitted")
 ANSWER_SECONDS = 30
 
 SETTINGS = {
@@ -282,6 +283,29 @@ class Kafka(JavaServer):
             lambda: f"{group} has not committed all of {prefix}*: (end, committed) = {self.behind(group, prefix)}",
             interval=0.2,
         )
+        wait_until(
+            lambda: not self.unsettled(prefix.partition("events.")[0] + "snapshots."),
+            timeout,
+            lambda: f"open transactions: {self.unsettled(prefix.partition('events.')[0] + 'snapshots.')}",
+            interval=0.05,
+        )
+
+    def unsettled(self, prefix):
+        """The partitions of topics whose names begin so that end in a transaction without its marker: (stable, end).
+
+        The markers of a transaction reach its partitions one by one: that of the group's offsets may be there before
+        those of the messages are.
+        """
+        readers = [self.consumer(f"ends-{uuid.uuid4()}", isolation_level=level) for level in ISOLATIONS]
+        try:
+            found = {}
+            for topic in self.topics(prefix):
+                stable, ends = (self._ends(reader, topic) for reader in readers)
+                found |= {(topic, number): (stable[number][1], ends[number][1]) for number in ends}
+        finally:
+            for reader in readers:
+                reader.close()
+        return {place: (stable, end) for place, (stable, end) in found.items() if stable < end}
 
     def group(self, name):
         """Confluent's description of a consumer group: state, members and their assignments."""
