@@ -16,9 +16,9 @@
 
 /* Of one list. Zeroed, but `ratio` = 1: nothing is known. */
 struct depth {
-    uint32_t came;   /* rows that went to the top, as far as events told, since it is known here */
-    int64_t came_ms; /* when the last did */
+    uint32_t came; /* rows that went to the top, as far as events told, since it is known here */
     uint32_t counted;
+    int64_t came_ms; /* when the last did */
     int64_t counted_ms;
     float rate;        /* of `came`, a millisecond, when last counted */
     float ratio;       /* of what came since a record's last event, the rows above it; */

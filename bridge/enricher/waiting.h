@@ -43,12 +43,12 @@ struct scan {
 
 /* What is known of a list: a model's, of one integration or of all. */
 struct list {
-    int64_t total;   /* rows, by its last answer; -1 = not known */
-    int64_t held_ms; /* no page before: it could not be read */
-    int limit;       /* rows a page */
-    struct depth depth;
+    int64_t total;            /* rows, by its last answer; -1 = not known */
+    int64_t held_ms;          /* no page before: it could not be read */
+    int limit;                /* rows a page */
     float found[PAGES_KINDS]; /* the part of the records looked for that pages had, lately */
-    struct scan *scan;        /* made with its first page */
+    struct depth depth;
+    struct scan *scan; /* made with its first page */
 };
 
 struct queue {
