@@ -42,6 +42,7 @@
 
 struct backfill;
 struct fetch;
+struct sync;
 struct walk;
 
 struct engine {
@@ -78,6 +79,9 @@ struct engine {
     bool walks_turn;
     struct backfill *backfills; /* of the present assignment, ended ones too */
     unsigned backfill_turn;
+    struct sync *syncs;    /* whose snapshots are not all told as complete */
+    struct table tallies;  /* "place/integration" -> struct tally (syncs.c) */
+    int64_t looked_ms;     /* when the syncs were last looked at */
     struct table settling; /* integration id -> struct settling (walks.c) */
 
     struct cache *cache;
@@ -190,6 +194,27 @@ void engine_restore_backfill(struct engine *engine, const char *key, size_t key_
 /* Tells of backfills whose last snapshots are committed. */
 void engine_complete_backfills(struct engine *engine);
 void engine_forget_backfills(struct engine *engine);
+
+/* syncs.c */
+
+/* The event was taken: whose it is. */
+void engine_tag(struct engine *engine, const struct consumer_event *event,
+                const char *integration_id);
+
+/* The event is a barrier: a sync of the integration is complete, and covers these models. */
+void engine_take_barrier(struct engine *engine, const struct consumer_event *event,
+                         const char *integration_id, const char *sync_id, const char *models);
+
+/* As engine_restore_backfill. */
+void engine_restore_sync(struct engine *engine, const char *key, size_t key_length, int number,
+                         const char *text, size_t length);
+
+/* An item was committed: it counts for the next milestone. */
+void engine_count_committed(struct engine *engine, const struct item *item);
+
+/* Tells of what is complete. Cheap when called often. */
+void engine_look_at_syncs(struct engine *engine, int64_t now_ms);
+void engine_forget_syncs(struct engine *engine);
 
 /* restore.c */
 

@@ -15,6 +15,7 @@
 
 #define RUSH_EVENTS       200 /* of one turn */
 #define RUSH_MS           100
+#define SYNC_MS           50 /* a sync's end is looked for so often */
 #define RUSH_MOST_MS      500
 #define EVENTS_A_TURN     2000 /* taken in before the other work has its turn */
 #define LONGEST_WAIT_MS   500
@@ -40,6 +41,7 @@ static void forget_all(struct engine *engine)
     engine->epoch++;
     engine_forget_walks(engine);
     engine_forget_backfills(engine);
+    engine_forget_syncs(engine);
     engine_forget_ahead(engine);
     planner_clear(engine->planner);
     pending_clear(&engine->pending);
@@ -151,6 +153,12 @@ static void keep_states(struct engine *engine, const struct batch *batch)
     }
 }
 
+static void count_committed(struct engine *engine, const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        engine_count_committed(engine, &batch->items[i]);
+}
+
 static void keep_cache(struct enricher *enricher)
 {
     struct error error;
@@ -172,6 +180,7 @@ static void collect(struct enricher *enricher)
         if (outcome == PUBLISHER_COMMITTED) {
             keep_states(engine, batch);
             engine->committed_serial = batch->serial;
+            count_committed(engine, batch);
         }
         batch_free(batch);
         if (outcome == PUBLISHER_FAILED)
@@ -239,7 +248,10 @@ static void *loop(void *context)
             wait = rush ? RUSH_MS : engine_request(engine, now_ms);
         }
         engine_complete_backfills(engine);
+        engine_look_at_syncs(engine, now_ms);
         int64_t until_batch = engine_hand_over(engine, drain_until != 0, now_ms);
+        if (engine->syncs != NULL && wait > SYNC_MS)
+            wait = SYNC_MS;
         wait = taken == EVENTS_A_TURN ? 0 : until_batch < wait ? until_batch : wait;
         measure(enricher, now_ms);
         if (drain_until != 0 && (is_idle(engine) || now_ms >= drain_until))

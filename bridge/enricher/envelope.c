@@ -75,7 +75,7 @@ void envelope_snapshot(struct envelope *envelope, const struct item *item, const
 static void set_json(struct message *message, const char *text)
 {
     message->value = text;
-    message->value_length = strlen(text);
+    message->value_length = text == NULL ? 0 : strlen(text);
     message_header(message, "content-type", "application/json");
 }
 

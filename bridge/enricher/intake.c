@@ -10,22 +10,25 @@
 
 /* A version-00 traceparent (W3C Trace Context) has this many characters. */
 #define TRACEPARENT_LENGTH 55
+/* The names of all models together are shorter. */
+#define NAMES_MAXIMUM 8192
 
 /* What an event's headers add to its body. Owned copies; NULL when absent. */
 struct headers {
     char *integration_id;
     char *traceparent;
     char *sync_id;
+    char *sync_models;
     bool forwarded;
     bool forced; /* an order that somebody gave by hand */
 };
 
-static char *header_text(const rd_kafka_headers_t *headers, const char *name)
+static char *header_text(const rd_kafka_headers_t *headers, const char *name, size_t most)
 {
     const void *value = NULL;
     size_t length = 0;
     if (rd_kafka_header_get_last(headers, name, &value, &length) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        value == NULL || length == 0 || length > WEBHOOK_ID_MAXIMUM)
+        value == NULL || length == 0 || length > most)
         return NULL;
     return memory_text_n(value, length);
 }
@@ -36,12 +39,13 @@ static struct headers read_headers(const rd_kafka_message_t *message)
     struct headers headers = {0};
     if (rd_kafka_message_headers(message, &list) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return headers;
-    char *forwarded = header_text(list, "forwarded");
-    headers.integration_id = header_text(list, "integration_id");
-    headers.traceparent = header_text(list, "traceparent");
+    char *forwarded = header_text(list, "forwarded", WEBHOOK_ID_MAXIMUM);
+    headers.integration_id = header_text(list, "integration_id", WEBHOOK_ID_MAXIMUM);
+    headers.traceparent = header_text(list, "traceparent", WEBHOOK_ID_MAXIMUM);
     headers.forwarded = forwarded != NULL;
-    headers.sync_id = header_text(list, "sync_id");
-    char *forced = header_text(list, "forced");
+    headers.sync_id = header_text(list, "sync_id", WEBHOOK_ID_MAXIMUM);
+    headers.sync_models = header_text(list, "sync_models", NAMES_MAXIMUM);
+    char *forced = header_text(list, "forced", WEBHOOK_ID_MAXIMUM);
     headers.forced = forced != NULL;
     free(forced);
     free(forwarded);
@@ -120,6 +124,11 @@ static void take_sync(struct engine *engine, const struct consumer_event *event,
                               headers->sync_id == NULL ? "" : headers->sync_id, headers->forced);
         return;
     }
+    if (headers->sync_id != NULL && headers->sync_models != NULL) {
+        engine_take_barrier(engine, event, integration, headers->sync_id, headers->sync_models);
+        return;
+    }
+    /* Not from a receiver of ours. */
     offsets_take(engine->offsets, event->slot, event->message->offset, 1);
     claim_add(&claim, (struct event_ref){event->slot, event->message->offset}, now_ms);
     engine_nothing(engine, place, engine->selection->names[place], &claim);
@@ -175,9 +184,11 @@ void engine_take(struct engine *engine, const struct consumer_event *event, int6
         take(engine, event, &webhook, &headers, now_ms);
     else
         refuse(engine, event, &webhook, headers.integration_id, code, now_ms);
+    engine_tag(engine, event, integration_of(&headers, &webhook));
     free(headers.integration_id);
     free(headers.traceparent);
     free(headers.sync_id);
+    free(headers.sync_models);
     webhook_free(&webhook);
 }
 

@@ -13,6 +13,7 @@ struct partition {
     struct mark {
         int64_t offset;
         uint32_t parts; /* that are open; 0 = done */
+        uint16_t owner; /* of offsets_tag */
         bool passed;    /* done ones that are dropped lie between the one before it and it */
     } * ring;
     size_t capacity; /* a power of two, or 0 */
@@ -106,7 +107,8 @@ void offsets_take(struct offsets *offsets, int slot, int64_t offset, uint32_t pa
     struct partition *partition = &offsets->partitions[slot];
     if (partition->count == partition->capacity)
         make_room(partition);
-    *at(partition, partition->count) = (struct mark){offset, parts, partition->passed};
+    *at(partition, partition->count) =
+        (struct mark){.offset = offset, .parts = parts, .passed = partition->passed};
     partition->passed = false;
     partition->count++;
     partition->open += parts;
@@ -129,6 +131,41 @@ static struct mark *find(const struct partition *partition, int64_t offset)
             high = middle;
     }
     return NULL;
+}
+
+void offsets_tag(struct offsets *offsets, int slot, int64_t offset, uint16_t owner)
+{
+    struct partition *partition = &offsets->partitions[slot];
+    struct mark *last = partition->count == 0 ? NULL : at(partition, partition->count - 1);
+    if (last != NULL && last->offset == offset)
+        last->owner = owner;
+}
+
+int64_t offsets_open_from(const struct offsets *offsets, int slot, int64_t from, int64_t below,
+                          uint16_t owner)
+{
+    const struct partition *partition = &offsets->partitions[slot];
+    size_t low = 0;
+    size_t high = partition->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (at(partition, middle)->offset < from)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < partition->count && at(partition, low)->offset < below; low++) {
+        const struct mark *mark = at(partition, low);
+        if (mark->parts > 0 && mark->owner == owner)
+            return mark->offset;
+    }
+    return -1;
+}
+
+int64_t offsets_reached(const struct offsets *offsets, int slot)
+{
+    const struct partition *partition = &offsets->partitions[slot];
+    return partition->next >= 0 ? partition->next : partition->committed;
 }
 
 void offsets_done(struct offsets *offsets, int slot, int64_t offset)

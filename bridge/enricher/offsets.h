@@ -61,6 +61,18 @@ bool offsets_crowded(const struct offsets *offsets, int slot);
 /* One past the last event taken; -1 when none of the partition was. */
 int64_t offsets_next(const struct offsets *offsets, int slot);
 
+/* The event just taken belongs to this owner (any number; equal ones may be different owners). */
+void offsets_tag(struct offsets *offsets, int slot, int64_t offset, uint16_t owner);
+
+/* The first event of this owner, at `from` or later and before `below`, that is not done; -1 when
+ * there is none among those taken. */
+int64_t offsets_open_from(const struct offsets *offsets, int slot, int64_t from, int64_t below,
+                          uint16_t owner) MUST_CHECK;
+
+/* All events before this offset were taken, or were done when the partition was assigned; -1 =
+ * nothing is known. */
+int64_t offsets_reached(const struct offsets *offsets, int slot) MUST_CHECK;
+
 /* The partition was assigned with this committed offset (-1 or less: none), which is its watermark
  * until events are taken. */
 void offsets_begin(struct offsets *offsets, int slot, int64_t committed);

@@ -201,6 +201,13 @@ void planner_moved(struct planner *planner, int place, const char *integration_i
         newest_moved(&planner->waiting, group, low, now_ms);
 }
 
+void planner_hurry(struct planner *planner, int place, const char *integration_id)
+{
+    struct group *group = waiting_find(&planner->waiting, place, integration_id);
+    if (group != NULL)
+        group->hurries = group->low.count > 0;
+}
+
 void planner_urge(struct planner *planner, struct record *record, int64_t now_ms)
 {
     if (record->urged || !planner_has(record) || record->covered || scan_will_have(record))
@@ -359,7 +366,8 @@ static bool wake_eager(struct planner *planner, const struct planner_budget *bud
 
 static bool is_overdue(const struct planner *planner, const struct group *group, int64_t now_ms)
 {
-    return now_ms >= group->low.first->now.first_ms + planner->rules.low_max_delay_ms;
+    return group->hurries ||
+           now_ms >= group->low.first->now.first_ms + planner->rules.low_max_delay_ms;
 }
 
 /* The best request for a low lane, if it is time for one. */
@@ -381,6 +389,7 @@ static struct group *next_low(struct planner *planner)
 {
     struct group *group;
     while ((group = line_leave(planner->lines, LINE_LOW)) != NULL) {
+        group->hurries &= group->low.count > 0;
         if (group->low.count > 0) {
             line_join(planner->lines, LINE_LOW, group);
             return group;

@@ -100,6 +100,9 @@ void planner_joined(struct planner *planner, struct record *record, int64_t now_
 void planner_moved(struct planner *planner, int place, const char *integration_id, bool low,
                    int64_t now_ms);
 
+/* What the group's low lane holds now is wanted soon. */
+void planner_hurry(struct planner *planner, int place, const char *integration_id);
+
 /* The record goes before all others, by itself, unless a page or a scan that is under way is to
  * bring it. */
 void planner_urge(struct planner *planner, struct record *record, int64_t now_ms);

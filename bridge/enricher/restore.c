@@ -89,6 +89,9 @@ static void take_progress(void *context, const rd_kafka_message_t *message)
     if (message->key != NULL)
         engine_restore_backfill(restoring->engine, message->key, message->key_len,
                                 restoring->number, message->payload, message->len);
+    if (message->key != NULL)
+        engine_restore_sync(restoring->engine, message->key, message->key_len, restoring->number,
+                            message->payload, message->len);
 }
 
 /* How far backfills and syncs have come: little, and read whole. */

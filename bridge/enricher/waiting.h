@@ -85,6 +85,7 @@ struct group {
     int64_t low_last_ms; /* when its low lane last grew */
     bool ripe;           /* in its integration's list of ripe groups */
     bool timed;          /* in the heap */
+    bool hurries;        /* its low lane does not wait for idle budget */
     bool in_line[LINES];
     struct group *next_ripe;
     struct group *next_in_line[LINES];

@@ -230,6 +230,37 @@ static void test_parts(void **state)
     offsets_free(offsets);
 }
 
+/* Of one owner, what is open before an offset. */
+static void test_open_of_an_owner(void **state)
+{
+    struct offsets *offsets = offsets_new(2);
+    (void)state;
+    assert_int_equal(offsets_reached(offsets, 1), -1);
+    offsets_begin(offsets, 1, 10);
+    assert_int_equal(offsets_reached(offsets, 1), 10);
+    assert_int_equal(offsets_watermark(offsets, 1), 10);
+    for (int64_t offset = 10; offset < 20; offset++) {
+        offsets_take(offsets, 1, offset, 1);
+        offsets_tag(offsets, 1, offset, offset % 2 == 0 ? 7 : 8);
+    }
+    offsets_tag(offsets, 1, 12, 8); /* not the last: nothing changes */
+    assert_int_equal(offsets_reached(offsets, 1), 20);
+    assert_int_equal(offsets_open_from(offsets, 1, 0, 20, 7), 10);
+    assert_int_equal(offsets_open_from(offsets, 1, 11, 20, 7), 12);
+    assert_int_equal(offsets_open_from(offsets, 1, 11, 12, 7), -1);
+    assert_int_equal(offsets_open_from(offsets, 1, 0, 20, 9), -1);
+    assert_int_equal(offsets_open_from(offsets, 0, 0, 20, 7), -1);
+    offsets_done(offsets, 1, 12);
+    offsets_done(offsets, 1, 10);
+    assert_int_equal(offsets_open_from(offsets, 1, 0, 20, 7), 14);
+    offsets_done(offsets, 1, 14);
+    offsets_done(offsets, 1, 16);
+    offsets_done(offsets, 1, 18);
+    assert_int_equal(offsets_open_from(offsets, 1, 0, 20, 7), -1);
+    assert_int_equal(offsets_open_from(offsets, 1, 0, 20, 8), 11);
+    offsets_free(offsets);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_wrong_offsets_end_the_process),
         cmocka_unit_test(test_one_holds_the_watermark),
         cmocka_unit_test(test_against_model),
+        cmocka_unit_test(test_open_of_an_owner),
     };
     return cmocka_run_group_tests_name("offsets", tests, NULL, NULL);
 }

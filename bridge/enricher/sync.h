@@ -1,0 +1,58 @@
+/*
+ * A sync that Propexo has told as complete: which of its models have been told to us, which of
+ * these are done, and how that is written down. Pure.
+ */
+#ifndef BRIDGE_ENRICHER_SYNC_H
+#define BRIDGE_ENRICHER_SYNC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bridge/base/attributes.h"
+#include "bridge/propexo/selection.h"
+
+enum sync_state {
+    SYNC_OTHER,   /* the sync does not cover the model */
+    SYNC_UNTOLD,  /* its barrier has not come yet */
+    SYNC_WAITS,   /* what came before the barrier is not done */
+    SYNC_COMMITS, /* it is, and not all of it is committed */
+    SYNC_DONE,    /* told */
+};
+
+/* One model of it. */
+struct sync_part {
+    enum sync_state state;
+    int64_t offset; /* of the barrier */
+
+    /* Not written down: */
+    int64_t open_at;    /* the first event before it that was open when last looked at */
+    uint32_t waits_for; /* serial of the last batch that holds what it waits for */
+};
+
+struct sync {
+    char *integration_id;
+    char *id;
+    int number;       /* of the partition */
+    int64_t began_ms; /* wall clock: the first barrier came */
+    size_t count;     /* of `parts`, by place */
+    struct sync_part *parts;
+    struct sync *next;
+};
+
+/* `models` names those that it covers, "leases,units"; those that are not selected are left out. */
+struct sync *sync_new(const char *integration_id, const char *id, int number, const char *models,
+                      const struct selection *selection, int64_t wall_ms) MUST_CHECK;
+void sync_free(struct sync *sync); /* NULL is allowed */
+
+/* As JSON text that the caller frees. */
+char *sync_write(const struct sync *sync, const struct selection *selection) MUST_CHECK;
+
+/* NULL when it is not such a text. */
+struct sync *sync_read(const char *text, size_t length, const char *integration_id, int number,
+                       const struct selection *selection) MUST_CHECK;
+
+/* Models that it covers here, and how many of them are done. */
+size_t sync_models(const struct sync *sync, size_t *done);
+
+#endif

@@ -1,0 +1,249 @@
+/*
+ * The end of a sync: when everything that it brought is on the topics, downstream is told.
+ *
+ * The receiver puts a barrier behind the integration's events of each model, so what lies before it
+ * in its partition is what the sync brought (webhooks that were refused and come again later lie
+ * behind it). It is passed when none of the integration's events before it is open any more, and
+ * what they led to is committed: the milestone goes into a later transaction. Each barrier's offset
+ * is done as soon as it is written down, so it holds up nobody; whoever owns the partition next
+ * reads that, takes the open events in again, and tells the milestone then, maybe twice.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/base/clock.h"
+#include "bridge/base/log.h"
+#include "bridge/base/memory.h"
+#include "bridge/enricher/engine.h"
+#include "bridge/enricher/sync.h"
+
+#define LOOK_EVERY_MS 50
+/* The key of a sync on the state topic is integration_id/sync:ID; no model has such a name. */
+#define KEY "sync:"
+
+/* What was committed of one model of one integration since its last milestone. */
+struct tally {
+    int64_t snapshots;
+    int64_t dead_letters;
+};
+
+static uint16_t owner_of(const char *integration_id)
+{
+    return (uint16_t)table_hash(integration_id, strlen(integration_id));
+}
+
+void engine_tag(struct engine *engine, const struct consumer_event *event,
+                const char *integration_id)
+{
+    if (integration_id != NULL)
+        offsets_tag(engine->offsets, event->slot, event->message->offset, owner_of(integration_id));
+}
+
+static struct sync *find(const struct engine *engine, const char *integration_id, const char *id)
+{
+    struct sync *sync = engine->syncs;
+    while (sync != NULL &&
+           (strcmp(sync->id, id) != 0 || strcmp(sync->integration_id, integration_id) != 0))
+        sync = sync->next;
+    return sync;
+}
+
+static void append(struct engine *engine, struct sync *sync)
+{
+    struct sync **end = &engine->syncs;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = sync;
+}
+
+static void drop(struct engine *engine, struct sync *sync)
+{
+    struct sync **at = &engine->syncs;
+    while (*at != sync)
+        at = &(*at)->next;
+    *at = sync->next;
+    sync_free(sync);
+}
+
+/* `place` is that of a part: its partition's work. NULL text deletes. */
+static void write_down(struct engine *engine, const struct sync *sync, size_t place, bool gone,
+                       struct claim *claim)
+{
+    char *key = memory_format(KEY "%s", sync->id);
+    struct item *item = engine_item(engine, ITEM_PROGRESS, (int)place, key, sync->integration_id);
+    item->slot = (int)place * engine->topics->partitions + sync->number;
+    item->state = gone ? NULL : sync_write(sync, engine->selection);
+    engine_settle(engine, item, claim);
+    free(key);
+}
+
+void engine_take_barrier(struct engine *engine, const struct consumer_event *event,
+                         const char *integration_id, const char *sync_id, const char *models)
+{
+    size_t place = (size_t)(event->slot / engine->topics->partitions);
+    struct claim claim = {0};
+    struct sync *sync = find(engine, integration_id, sync_id);
+    offsets_take(engine->offsets, event->slot, event->message->offset, 1);
+    claim_add(&claim, (struct event_ref){event->slot, event->message->offset}, clock_ms());
+    if (sync == NULL) {
+        sync = sync_new(integration_id, sync_id, event->slot % engine->topics->partitions, models,
+                        engine->selection, clock_wall_ms());
+        append(engine, sync);
+    }
+    sync->parts[place] = (struct sync_part){.state = SYNC_WAITS, .offset = event->message->offset};
+    planner_hurry(engine->planner, (int)place, integration_id);
+    write_down(engine, sync, place, false, &claim);
+}
+
+void engine_restore_sync(struct engine *engine, const char *key, size_t key_length, int number,
+                         const char *text, size_t length)
+{
+    const char *slash = memrchr(key, '/', key_length);
+    size_t rest = slash == NULL ? 0 : key_length - (size_t)(slash + 1 - key);
+    if (rest <= strlen(KEY) || memcmp(slash + 1, KEY, strlen(KEY)) != 0)
+        return;
+    char *integration_id = memory_text_n(key, (size_t)(slash - key));
+    char *id = memory_text_n(slash + 1 + strlen(KEY), rest - strlen(KEY));
+    struct sync *old = find(engine, integration_id, id);
+    if (old != NULL)
+        drop(engine, old);
+    struct sync *sync =
+        text == NULL ? NULL : sync_read(text, length, integration_id, number, engine->selection);
+    if (sync != NULL)
+        append(engine, sync);
+    free(integration_id);
+    free(id);
+}
+
+static char *tally_key(int place, const char *integration_id)
+{
+    return memory_format("%d/%s", place, integration_id);
+}
+
+void engine_count_committed(struct engine *engine, const struct item *item)
+{
+    bool snapshot =
+        item->kind == ITEM_SNAPSHOT || item->kind == ITEM_TOMBSTONE || item->kind == ITEM_ASSEMBLED;
+    if ((!snapshot && item->kind != ITEM_DEAD_LETTER) || item->integration_id == NULL)
+        return;
+    char *key = tally_key(item->place, item->integration_id);
+    struct tally *tally = table_get(&engine->tallies, key, strlen(key));
+    if (tally == NULL) {
+        tally = memory_new(1, sizeof *tally);
+        (void)table_put(&engine->tallies, key, strlen(key), tally);
+    }
+    free(key);
+    if (snapshot)
+        tally->snapshots++;
+    else
+        tally->dead_letters += item->claim.count;
+}
+
+static struct tally take_tally(struct engine *engine, int place, const char *integration_id)
+{
+    char *key = tally_key(place, integration_id);
+    struct tally *kept = table_remove(&engine->tallies, key, strlen(key));
+    struct tally tally = kept == NULL ? (struct tally){0} : *kept;
+    free(kept);
+    free(key);
+    return tally;
+}
+
+static cJSON *new_milestone(const struct sync *sync, const char *event)
+{
+    cJSON *root = cJSON_CreateObject();
+    double seconds = (double)(clock_wall_ms() - sync->began_ms) / 1000;
+    (void)cJSON_AddStringToObject(root, "event", event);
+    (void)cJSON_AddStringToObject(root, "integration_id", sync->integration_id);
+    (void)cJSON_AddStringToObject(root, "sync", sync->id);
+    (void)cJSON_AddNumberToObject(root, "seconds", seconds < 0 ? 0 : seconds);
+    return root;
+}
+
+static void tell(struct engine *engine, const struct sync *sync, size_t place, const char *event,
+                 cJSON *milestone)
+{
+    struct claim none = {0};
+    struct item *item = engine_item(engine, ITEM_MILESTONE, (int)place,
+                                    engine->selection->names[place], sync->integration_id);
+    item->slot = (int)place * engine->topics->partitions + sync->number;
+    item->trigger = event;
+    item->state = cJSON_PrintUnformatted(milestone);
+    engine_settle(engine, item, &none);
+    cJSON_Delete(milestone);
+    log_info("sync", LOG_TEXT("state", event), LOG_TEXT("sync_id", sync->id),
+             LOG_TEXT("integration_id", sync->integration_id),
+             LOG_TEXT("model", engine->selection->names[place]));
+}
+
+static void finish_part(struct engine *engine, struct sync *sync, size_t place)
+{
+    struct claim none = {0};
+    struct tally tally = take_tally(engine, (int)place, sync->integration_id);
+    cJSON *milestone = new_milestone(sync, "SNAPSHOTS_COMPLETE");
+    (void)cJSON_AddStringToObject(milestone, "model", engine->selection->names[place]);
+    (void)cJSON_AddNumberToObject(milestone, "snapshots", (double)tally.snapshots);
+    (void)cJSON_AddNumberToObject(milestone, "dead_letters", (double)tally.dead_letters);
+    tell(engine, sync, place, "SNAPSHOTS_COMPLETE", milestone);
+    sync->parts[place].state = SYNC_DONE;
+    write_down(engine, sync, place, false, &none);
+}
+
+/* All its models are told: the sync is over. */
+static void finish(struct engine *engine, struct sync *sync, size_t models)
+{
+    struct claim none = {0};
+    size_t place = 0;
+    while (sync->parts[place].state != SYNC_DONE)
+        place++;
+    cJSON *milestone = new_milestone(sync, "SYNC_SNAPSHOTS_COMPLETE");
+    (void)cJSON_AddNumberToObject(milestone, "models", (double)models);
+    tell(engine, sync, place, "SYNC_SNAPSHOTS_COMPLETE", milestone);
+    write_down(engine, sync, place, true, &none);
+    drop(engine, sync);
+}
+
+static void look_at_part(struct engine *engine, struct sync *sync, size_t place)
+{
+    struct sync_part *part = &sync->parts[place];
+    int slot = (int)place * engine->topics->partitions + sync->number;
+    if (part->state == SYNC_WAITS && offsets_reached(engine->offsets, slot) >= part->offset) {
+        int64_t open = offsets_open_from(engine->offsets, slot, part->open_at, part->offset,
+                                         owner_of(sync->integration_id));
+        if (open >= 0) {
+            part->open_at = open;
+            return;
+        }
+        part->state = SYNC_COMMITS;
+        part->waits_for = engine->batch_serial + (engine->open->count > 0);
+    }
+    if (part->state == SYNC_COMMITS && engine->committed_serial >= part->waits_for)
+        finish_part(engine, sync, place);
+}
+
+void engine_look_at_syncs(struct engine *engine, int64_t now_ms)
+{
+    if (engine->fenced || now_ms < engine->looked_ms + LOOK_EVERY_MS)
+        return;
+    engine->looked_ms = now_ms;
+    for (struct sync *sync = engine->syncs, *next; sync != NULL; sync = next) {
+        size_t done = 0;
+        next = sync->next;
+        for (size_t place = 0; place < sync->count; place++)
+            look_at_part(engine, sync, place);
+        size_t models = sync_models(sync, &done);
+        if (models > 0 && done == models)
+            finish(engine, sync, models);
+    }
+}
+
+void engine_forget_syncs(struct engine *engine)
+{
+    const struct table_slot *slot;
+    size_t cursor = 0;
+    while (engine->syncs != NULL)
+        drop(engine, engine->syncs);
+    while ((slot = table_next(&engine->tallies, &cursor)) != NULL)
+        free(slot->value);
+    table_free(&engine->tallies);
+}
