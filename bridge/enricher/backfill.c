@@ -87,6 +87,7 @@ char *backfill_write(const struct backfill *backfill)
     (void)cJSON_AddBoolToObject(root, "back", backfill->back);
     (void)cJSON_AddBoolToObject(root, "shuffles", backfill->shuffles);
     (void)cJSON_AddBoolToObject(root, "again", backfill->again);
+    (void)cJSON_AddBoolToObject(root, "failed", backfill->failed);
     cJSON *last = cJSON_AddArrayToObject(root, "last");
     for (size_t i = 0; i < BACKFILL_OVERLAP && backfill->last[i] != NULL; i++)
         (void)cJSON_AddItemToArray(last, cJSON_CreateString(backfill->last[i]));
@@ -129,6 +130,7 @@ struct backfill *backfill_read(const char *text, size_t length, const char *inte
         backfill->back = cJSON_IsTrue(json_member(root, "back"));
         backfill->shuffles = cJSON_IsTrue(json_member(root, "shuffles"));
         backfill->again = cJSON_IsTrue(json_member(root, "again"));
+        backfill->failed = cJSON_IsTrue(json_member(root, "failed"));
         const cJSON *last = json_member(root, "last");
         for (int i = 0; i < BACKFILL_OVERLAP && i < cJSON_GetArraySize(last); i++) {
             const char *id = cJSON_GetStringValue(cJSON_GetArrayItem(last, i));

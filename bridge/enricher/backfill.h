@@ -59,6 +59,7 @@ struct backfill {
     bool doubt;     /* rows may have been missed in this pass */
     bool shuffles;  /* rows of equal stamps come in another order each time */
     bool back;      /* the present page need not begin with the last rows of the one before */
+    bool failed;    /* the API does not give the list */
     bool again;     /* another order came since it began */
     char *last[BACKFILL_OVERLAP]; /* ids of the last rows */
 

@@ -272,6 +272,8 @@ static void on_failure(struct engine *engine, struct backfill *backfill, enum ap
     backfill->failures++;
     if (policy->attempts != 0 && backfill->failures >= policy->attempts) {
         backfill->phase = BACKFILL_DONE;
+        backfill->failed = true;
+        backfill->ended_ms = clock_wall_ms();
         tell(engine, backfill, "BACKFILL_FAILED");
         write_down(engine, backfill, &none);
         return;

@@ -67,6 +67,12 @@ char *api_diffs_url(const char *base_url, const char *integration_id, int64_t of
     return url;
 }
 
+char *api_integrations_url(const char *base_url, int64_t offset)
+{
+    return memory_format("%s/v1/admin/integrations/?limit=%d&offset=%" PRId64, base_url,
+                         API_PAGE_SIZE, offset);
+}
+
 static enum api_outcome outcome_of_status(long status)
 {
     switch (status) {

@@ -53,6 +53,9 @@ char *api_list_url(const char *base_url, const struct model *model, const char *
 /* GET this for a page of an integration's recorded changes, the newest first. The caller frees. */
 char *api_diffs_url(const char *base_url, const char *integration_id, int64_t offset) MUST_CHECK;
 
+/* GET this for a page of the application's integrations. The caller frees. */
+char *api_integrations_url(const char *base_url, int64_t offset) MUST_CHECK;
+
 struct api_answer {
     enum api_outcome outcome;
     cJSON *record;      /* API_RECORD: the caller's; NULL otherwise */

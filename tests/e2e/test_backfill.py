@@ -138,3 +138,53 @@ def test_orders_that_overlap_make_one_backfill(simulator, bridge, kafka, prefix,
     started = [json.loads(message.value) for message in kafka.read(f"{prefix}.activity")]
     assert sum(told.get("event") == "BACKFILL_STARTED" for told in started) == 2
     assert running.metrics().sum("bridge_api_requests_by_kind_total", kind="backfill") <= 2 * (3000 / 247 + 4)
+
+
+def command(bridge, propexo, *arguments, code=0, **config):
+    """Runs `propexo-bridge backfill` to its end; what it printed: output and log."""
+    settings = {"bridge.models": MODELS} | config
+    program = bridge("backfill", settings, simulator=propexo, arguments=arguments, start=False, exit_code=code)
+    program.start()
+    assert program.wait(60) == code, program.output() + program.log()
+    return program.output(), program.log()
+
+
+def test_ordered_by_hand(simulator, bridge, kafka, prefix, snapshots):
+    propexo = simulator(models=MODELS, records=1200, integrations=3, limit_per_minute=0, latency_ms=20)
+    running = bridge("run", {"bridge.models": MODELS, "output.format": "json"}, simulator=propexo)
+    running.wait_event("assigned", 20)
+    first, *others = propexo.stats()["integrations"]
+    output, _ = command(bridge, propexo, "--integration", first, "--model", "units", "--follow")
+    assert "400 of 400 records" in output and "0 of 1 lists left" in output
+    assert_whole(propexo, snapshots, ["units"], {first})
+    assert snapshots("residents") == []
+    output, _ = command(bridge, propexo, "--all", "--follow")  # also what was read not long ago
+    assert "2400 of 2400 records" in output and "0 of 6 lists left" in output
+    assert_whole(propexo, snapshots, MODELS, {first, *others})
+    started = [json.loads(message.value)["event"] for message in kafka.read(f"{prefix}.activity")]
+    assert started.count("BACKFILL_STARTED") == 7
+
+
+def test_orders_that_cannot_be_given(simulator, bridge, kafka):
+    propexo = simulator(models=MODELS, records=10, integrations=1)
+    for arguments, sentence in (
+        ((), "either --integration ID or --all"),
+        (("--all", "--integration", "i"), "either --integration ID or --all"),
+        (("--integration",), "is not understood"),
+        (("--integration", "i", "--model", "leases"), "leases is not in bridge.models"),
+        (("--all", "now"), "now is not understood"),
+    ):
+        assert sentence in command(bridge, propexo, *arguments, code=64)[1]
+    assert "status 401" in command(bridge, propexo, "--all", code=78, **{"api.token": "another"})[1]
+
+
+def test_a_list_that_the_api_does_not_give(simulator, bridge, kafka, prefix):
+    """It is given up, and told; the other model is read."""
+    propexo = simulator(models=["units"], records=100, integrations=1, limit_per_minute=0)
+    config = {"bridge.models": MODELS, "output.format": "json"}
+    running = bridge("run", config, simulator=propexo)
+    running.wait_event("assigned", 20)
+    (integration,) = propexo.stats()["integrations"]
+    command(bridge, propexo, "--integration", integration, "--follow", code=1)
+    assert milestones(kafka, prefix, "BACKFILL_FAILED").keys() == {(integration, "residents")}
+    assert milestones(kafka, prefix, "BACKFILL_COMPLETE")[integration, "units"]["snapshots"] >= 100

@@ -8,7 +8,8 @@
 #include "tests/simulator/clock.h"
 #include "tests/simulator/list.h"
 
-#define DIFFS_PATH "/v1/admin/data-diffs/"
+#define DIFFS_PATH        "/v1/admin/data-diffs/"
+#define INTEGRATIONS_PATH "/v1/admin/integrations/"
 
 #define STREAM_FAULTS  UINT64_C(0xfa0175)
 #define STREAM_TIMING  UINT64_C(0x7131)
@@ -138,6 +139,22 @@ static void answer_diffs(struct http_api *api, struct request *request)
     }
 }
 
+/* All of them: a simulated application has few. */
+static void answer_integrations(struct http_api *api, struct request *request)
+{
+    struct text *body = &request->answer.body;
+    uint64_t count = api->store->values.integrations;
+    request->answer.status = 200;
+    text_format(body,
+                "{\"meta\":{\"offset\":0,\"limit\":250,\"hasMore\":false,\"total\":%" PRIu64
+                "},\"results\":[",
+                count);
+    for (uint64_t i = 0; i < count; i++)
+        text_format(body, "%s{\"id\":\"%s\",\"active\":true}", i == 0 ? "" : ",",
+                    api->store->integrations[i]);
+    text_add(body, "]}");
+}
+
 static uint32_t another_record(struct http_api *api, const struct collection *collection,
                                uint32_t number)
 {
@@ -227,6 +244,8 @@ static void answer(struct http_api *api, struct request *request)
         answer_list(api, request);
     else if (request->kind == REQUEST_DIFFS)
         answer_diffs(api, request);
+    else if (request->uri_good && strcmp(request->uri.path, INTEGRATIONS_PATH) == 0)
+        answer_integrations(api, request);
     else
         answer_other(api, request);
     if (request->fault == FAULT_TRUNCATE)
