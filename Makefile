@@ -31,7 +31,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c
 BENCH     := $(patsubst tests/bench/%.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 C_FILES   := $(wildcard bridge/*.[ch] bridge/*/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/simulator/*.[ch] tests/sanitizers/*.c)
 
-.PHONY: deps all demo test test-unit test-e2e bench bench-encode bench-planner bench-budget lint format schemas install clean help
+.PHONY: deps all demo test test-unit test-e2e test-long bench bench-encode bench-planner bench-budget lint format schemas install clean help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -88,6 +88,10 @@ test-unit: $(UNIT) ## unit tests only
 
 test-e2e: all ## end-to-end tests only (ARGS="-k name" chooses)
 	@SANITIZER=$(SANITIZER) python3 tests/run.py e2e $(ARGS)
+
+test-long: deps ## end-to-end tests that take minutes (ARGS="-k name" chooses)
+	@$(MAKE) --no-print-directory -s all
+	@python3 tests/run.py long $(ARGS)
 
 bench: bench-encode bench-planner bench-budget ## all measurements; exit 1 when a target is missed
 

@@ -4,6 +4,7 @@
 run.py              the room rule, the schemas' check, unit and end-to-end tests
 run.py unit         unit tests only
 run.py e2e [ARG...] end-to-end tests only; the arguments go to pytest
+run.py long [ARG...] the end-to-end tests that take minutes, which the others leave out
 
 With SANITIZER=address|undefined|thread in the environment the programs are built with that sanitizer, and of the
 end-to-end tests only those marked `sanitizer` run: one short flow through everything.
@@ -82,12 +83,11 @@ def units():
         yield unit_program(name)
 
 
-def end_to_end(arguments):
+def end_to_end(marks, arguments):
     make("all", *STAMPS)
     RESULTS.unlink(missing_ok=True)
-    command = [TOP / "build/venv/bin/pytest", "-q", "tests/e2e", f"--junitxml={RESULTS}", *arguments]
-    if SANITIZER:
-        command += ["-m", "sanitizer"]
+    marks = "sanitizer" if SANITIZER else marks
+    command = [TOP / "build/venv/bin/pytest", "-q", "-m", marks, "tests/e2e", f"--junitxml={RESULTS}", *arguments]
     environment = os.environ | {"BRIDGE_BUILD": str(BUILD), "BRIDGE_WRAPPER": " ".join(WRAPPER)}
     process = subprocess.run(command, cwd=TOP, env=environment)
     passed, failed, skipped = count(list(xml.parse(RESULTS).iter("testcase"))) if RESULTS.exists() else (0, 0, 0)
@@ -105,7 +105,9 @@ def main(arguments):
     if what in ("all", "unit"):
         results += units()
     if what in ("all", "e2e"):
-        results.append(end_to_end(arguments[1:]))
+        results.append(end_to_end("not long", arguments[1:]))
+    if what == "long":
+        results.append(end_to_end("long", arguments[1:]))
     passed, failed, skipped = map(sum, zip(*results))
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 0 if passed and not failed and not skipped else 1

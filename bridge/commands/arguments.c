@@ -11,70 +11,77 @@ static bool is_word(const struct syntax *syntax, const char *text)
            (found[length] == ' ' || found[length] == '\0');
 }
 
-/* The value of `--name VALUE` or `--name=VALUE` at argv[*i], or NULL. */
-static const char *option(const char *name, int argc, char **argv, int *i)
+/* The words not yet read. */
+struct words {
+    char **next;
+    char **end;
+};
+
+/* The value of `--name VALUE` or `--name=VALUE` at `text`, or NULL. */
+static const char *option(const char *name, const char *text, struct words *words)
 {
     size_t length = strlen(name);
-    if (strncmp(argv[*i], name, length) != 0)
+    if (strncmp(text, name, length) != 0)
         return NULL;
-    if (argv[*i][length] == '=')
-        return argv[*i] + length + 1;
-    if (argv[*i][length] != '\0' || *i + 1 >= argc)
+    if (text[length] == '=')
+        return text + length + 1;
+    if (text[length] != '\0' || words->next == words->end)
         return NULL;
-    return argv[++*i];
+    return *words->next++;
 }
 
-static bool parse_scope(int argc, char **argv, int *i, struct arguments *arguments)
+static bool parse_scope(const char *text, struct words *words, struct arguments *arguments)
 {
     const char *value;
-    if ((value = option("--integration", argc, argv, i)) != NULL) {
+    if ((value = option("--integration", text, words)) != NULL) {
         bool first = arguments->integration == NULL && *value != '\0';
         arguments->integration = value;
         return first;
     }
-    if ((value = option("--model", argc, argv, i)) != NULL) {
+    if ((value = option("--model", text, words)) != NULL) {
         if (arguments->model_count == NAMES_MAXIMUM)
             return false;
         arguments->models[arguments->model_count++] = value;
         return true;
     }
-    bool all = strcmp(argv[*i], "--all") == 0;
-    bool follow = strcmp(argv[*i], "--follow") == 0;
+    bool all = strcmp(text, "--all") == 0;
+    bool follow = strcmp(text, "--follow") == 0;
     arguments->all |= all;
     arguments->follow |= follow;
     return all || follow;
 }
 
-static bool parse_one(const struct syntax *syntax, int argc, char **argv, int *i,
+static bool parse_one(const struct syntax *syntax, const char *text, struct words *words,
                       struct arguments *arguments)
 {
     const char *value;
-    if ((value = option("--config", argc, argv, i)) != NULL) {
+    if ((value = option("--config", text, words)) != NULL) {
         arguments->file = value;
         return true;
     }
-    if ((value = option("--set", argc, argv, i)) != NULL) {
+    if ((value = option("--set", text, words)) != NULL) {
         if (arguments->set_count == SETS_MAXIMUM)
             return false;
         arguments->sets[arguments->set_count++] = value;
         return true;
     }
-    if (arguments->word == NULL && is_word(syntax, argv[*i])) {
-        arguments->word = argv[*i];
+    if (arguments->word == NULL && is_word(syntax, text)) {
+        arguments->word = text;
         return true;
     }
-    return syntax->scope && parse_scope(argc, argv, i, arguments);
+    return syntax->scope && parse_scope(text, words, arguments);
 }
 
 bool arguments_parse(const struct syntax *syntax, int argc, char **argv,
                      struct arguments *arguments)
 {
-    for (int i = 2; i < argc; i++) {
-        int at = i;
-        if (parse_one(syntax, argc, argv, &i, arguments))
+    struct words words = {argv + 2, argv + argc};
+    while (words.next < words.end) {
+        const char *text = *words.next++;
+        if (text != NULL && parse_one(syntax, text, &words, arguments))
             continue;
         (void)fprintf(stderr, "propexo-bridge %s: %s is not understood\n\n", syntax->name,
-                      argv[at]);
+                      text == NULL ? "" : text);
         return false;
     }
     if (syntax->words != NULL && arguments->word == NULL) {

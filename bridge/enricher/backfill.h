@@ -67,7 +67,7 @@ struct backfill {
     bool in_flight;
     int failures;
     int64_t not_before_ms;
-    uint64_t waits_for; /* serial of the batch that holds its last snapshots */
+    uint32_t waits_for[2]; /* serials of the batches that hold the last page, and the one before */
     struct backfill *next;
 };
 

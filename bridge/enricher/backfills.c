@@ -257,7 +257,8 @@ static void on_page(struct engine *engine, struct backfill *backfill, struct api
     backfill->pages++;
     take_rows(engine, backfill, page, start, length, now_ms);
     write_down(engine, backfill, &none);
-    backfill->waits_for = engine->batch_serial + 1;
+    backfill->waits_for[1] = backfill->waits_for[0];
+    backfill->waits_for[0] = engine->batch_serial + 1;
     if (backfill_reads(backfill) && backfill->pages % TELL_EVERY == 0)
         tell(engine, backfill, "BACKFILL_PROGRESS");
 }
@@ -318,12 +319,15 @@ static struct backfill *next_ready(struct engine *engine, int64_t now_ms, int64_
 {
     int64_t running = 0;
     *wait = INT64_MAX;
+    if (!publisher_is_connected(engine->publisher))
+        return NULL; /* what is asked for now might be asked for again after another crash */
     for (struct backfill *each = engine->backfills; each != NULL; each = each->next) {
         if (!backfill_reads(each))
             continue;
         if (running++ >= engine->config->backfill.max_running)
             break;
-        if (each->in_flight)
+        /* Of what a crash would have asked for again there is little: two pages. */
+        if (each->in_flight || engine->committed_serial < each->waits_for[1])
             continue;
         if (each->not_before_ms <= now_ms)
             return each;
@@ -341,6 +345,9 @@ bool backfill_continue(struct engine *engine, int64_t now_ms, int64_t *wait)
     enum api_order order = backfill->phase == BACKFILL_OLDEST ? API_OLDEST_FIRST : API_NEWEST_FIRST;
     char *url = api_list_url(engine->config->api.base_url, model_of(engine, backfill),
                              backfill->integration_id, order, backfill->offset, API_PAGE_SIZE);
+    log_debug("backfill_page", LOG_TEXT("model", name_of(engine, backfill)),
+              LOG_TEXT("integration_id", backfill->integration_id),
+              LOG_NUMBER("pass", backfill->passes), LOG_NUMBER("offset", backfill->offset));
     backfill->in_flight = true;
     if (!request_start(engine, METRIC_KIND_BACKFILL, url, answered, NULL, backfill, now_ms)) {
         backfill->in_flight = false;
@@ -358,7 +365,7 @@ bool backfill_has_turn(struct engine *engine)
 void engine_complete_backfills(struct engine *engine)
 {
     for (struct backfill *each = engine->backfills; each != NULL; each = each->next) {
-        if (each->phase == BACKFILL_READ && engine->committed_serial >= each->waits_for)
+        if (each->phase == BACKFILL_READ && engine->committed_serial >= each->waits_for[0])
             complete(engine, each);
     }
 }

@@ -33,6 +33,7 @@ struct publisher {
     struct error failure;
 
     atomic_bool cancel; /* the batch in hand is to be dropped as soon as that can be known */
+    atomic_bool connected;
 };
 
 static void push(struct batch_list *list, struct batch *batch)
@@ -118,6 +119,9 @@ static void *serve(void *context)
     struct error error = {0};
     if (!committer_connect(publisher->committer, &error) && error.verdict == VERDICT_CONFIGURATION)
         log_error("transactional_producer_failed", LOG_TEXT("reason", error.message));
+    else
+        atomic_store(&publisher->connected, true);
+    wake_loop(publisher);
     (void)pthread_mutex_lock(&publisher->lock);
     while (!publisher->stop) {
         if (publisher->fenced)
@@ -164,6 +168,11 @@ failed:
 int publisher_fd(const struct publisher *publisher)
 {
     return publisher->fd;
+}
+
+bool publisher_is_connected(struct publisher *publisher)
+{
+    return atomic_load(&publisher->connected);
 }
 
 void publisher_give(struct publisher *publisher, struct batch *batch)

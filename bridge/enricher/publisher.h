@@ -36,6 +36,10 @@ struct publisher *publisher_new(const struct kafka_context *kafka, const struct 
 /* Becomes readable when publisher_take has something. */
 int publisher_fd(const struct publisher *publisher);
 
+/* Its transactional producer has been ready once. After a crash that takes until the transaction
+ * that was open then has ended. */
+bool publisher_is_connected(struct publisher *publisher) MUST_CHECK;
+
 /* Hands a batch over; its offsets and membership are filled. */
 void publisher_give(struct publisher *publisher, struct batch *batch);
 
