@@ -282,8 +282,8 @@ static void give_up_on(struct waiting *waiting, struct group *group, struct reco
     waiting_put(waiting, group, record, QUEUE_SINGLE, false);
 }
 
-/* Those that the page looked for are covered no more. Returns how many it should have had, and
- * those of the live lane that pages do not have go their own way. */
+/* Those that the page looked for are covered no more; those of the live lane that pages do not have
+ * go their own way. */
 static void uncover(struct waiting *waiting, struct group *group, const struct page_ask *ask,
                     bool looked, bool surely)
 {
