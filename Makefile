@@ -101,7 +101,7 @@ bench-encode: $(BUILD)/bench_encode ## the encoder beside bare cJSON and avro-c
 bench-planner: $(BUILD)/bench_planner ## 200,000 waiting records: memory, and the time of one plan
 	@$(BUILD)/bench_planner
 
-bench-budget: deps ## what the API's requests buy, on a real Kafka, 45 minutes (ARGS="name" chooses)
+bench-budget: deps ## what the API's requests buy, on a real Kafka, 30 minutes (ARGS="name" chooses)
 	@$(MAKE) --no-print-directory -s all build/venv/.stamp build/e2e/kafka/.stamp
 	@BRIDGE_BUILD=$(abspath $(BUILD)) build/venv/bin/python tests/bench/budget $(ARGS)
 

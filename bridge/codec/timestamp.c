@@ -1,5 +1,7 @@
 #include "bridge/codec/timestamp.h"
 
+#include "bridge/codec/json_parse.h"
+
 #define MS_PER_SECOND   INT64_C(1000)
 #define SECONDS_PER_DAY INT64_C(86400)
 
@@ -117,4 +119,10 @@ bool timestamp_parse(const char *text, int64_t *ms)
         return false;
     *ms = (days * SECONDS_PER_DAY + seconds - zone) * MS_PER_SECOND + fraction;
     return true;
+}
+
+bool timestamp_member(const cJSON *object, const char *name, int64_t *ms)
+{
+    const char *text = json_member_text(object, name);
+    return text != NULL && timestamp_parse(text, ms);
 }

@@ -2,6 +2,7 @@
 #ifndef BRIDGE_CODEC_TIMESTAMP_H
 #define BRIDGE_CODEC_TIMESTAMP_H
 
+#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -15,5 +16,8 @@
  * a date alone or a day that does not exist. Pure; any thread.
  */
 bool timestamp_parse(const char *text, int64_t *ms) MUST_CHECK;
+
+/* The same of a member of an object; false when it has none, or it is no such text. */
+bool timestamp_member(const cJSON *object, const char *name, int64_t *ms) MUST_CHECK;
 
 #endif

@@ -65,8 +65,7 @@ static bool choose_models(struct order *order, const struct arguments *arguments
         order->chosen[i] = arguments->model_count == 0;
     for (size_t m = 0; m < arguments->model_count; m++) {
         const char *name = arguments->models[m];
-        const struct model *model = model_find(name, strlen(name));
-        int place = model == NULL ? -1 : selection_place(order->selection, model);
+        int place = selection_find(order->selection, name, strlen(name));
         if (place < 0) {
             (void)fprintf(stderr, "propexo-bridge: %s is not in bridge.models\n", name);
             return false;

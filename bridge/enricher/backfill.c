@@ -157,9 +157,8 @@ bool backfill_reads(const struct backfill *backfill)
 
 static int64_t stamp_of(const cJSON *row, const char *key)
 {
-    const char *text = json_member_text(row, key);
-    int64_t stamp = BACKFILL_NO_STAMP;
-    return text != NULL && timestamp_parse(text, &stamp) ? stamp : BACKFILL_NO_STAMP;
+    int64_t stamp;
+    return timestamp_member(row, key, &stamp) ? stamp : BACKFILL_NO_STAMP;
 }
 
 static int64_t stamp_here(const struct backfill *backfill, const cJSON *row)

@@ -34,28 +34,11 @@ static const char *name_of(const struct engine *engine, const struct backfill *b
     return engine->selection->names[backfill->place];
 }
 
-/* An item that publishes no record: a text for `state` or `activity`. */
-static struct item *text_item(struct engine *engine, enum item_kind kind,
-                              const struct backfill *backfill, char *text)
-{
-    struct item *item = engine_item(engine, kind, backfill->place, name_of(engine, backfill),
-                                    backfill->integration_id);
-    item->slot = backfill->slot;
-    item->state = text;
-    item->record_bytes = strlen(text);
-    return item;
-}
-
-static void settle_bare(struct engine *engine, struct item *item)
-{
-    struct claim none = {0};
-    engine_settle(engine, item, &none);
-}
-
+/* `claim`: the events that go along, or NULL. */
 static void write_down(struct engine *engine, const struct backfill *backfill, struct claim *claim)
 {
-    struct item *item = text_item(engine, ITEM_PROGRESS, backfill, backfill_write(backfill));
-    engine_settle(engine, item, claim);
+    engine_text(engine, ITEM_PROGRESS, backfill->slot, name_of(engine, backfill),
+                backfill->integration_id, backfill_write(backfill), NULL, claim);
 }
 
 static void tell(struct engine *engine, const struct backfill *backfill, const char *event)
@@ -74,9 +57,8 @@ static void tell(struct engine *engine, const struct backfill *backfill, const c
         (void)cJSON_AddNullToObject(root, "total");
     (void)cJSON_AddNumberToObject(root, "missing", (double)backfill->missing);
     (void)cJSON_AddNumberToObject(root, "seconds", seconds < 0 ? 0 : seconds);
-    struct item *item = text_item(engine, ITEM_MILESTONE, backfill, cJSON_PrintUnformatted(root));
-    item->trigger = event;
-    settle_bare(engine, item);
+    engine_text(engine, ITEM_MILESTONE, backfill->slot, name_of(engine, backfill),
+                backfill->integration_id, cJSON_PrintUnformatted(root), event, NULL);
     cJSON_Delete(root);
     log_info("backfill", LOG_TEXT("state", event), LOG_TEXT("model", name_of(engine, backfill)),
              LOG_TEXT("integration_id", backfill->integration_id),
@@ -162,17 +144,12 @@ void engine_order_backfill(struct engine *engine, const struct consumer_event *e
     write_down(engine, backfill, &claim);
 }
 
-void engine_restore_backfill(struct engine *engine, const char *key, size_t key_length, int number,
-                             const char *text, size_t length)
+void engine_restore_backfill(struct engine *engine, const char *integration_id, const char *model,
+                             int number, const char *text, size_t length)
 {
-    const char *slash = memrchr(key, '/', key_length);
-    if (slash == NULL)
-        return;
-    const struct model *model = model_find(slash + 1, key_length - (size_t)(slash + 1 - key));
-    int place = model == NULL ? -1 : selection_place(engine->selection, model);
+    int place = selection_find(engine->selection, model, strlen(model));
     if (place < 0)
         return;
-    char *integration_id = memory_text_n(key, (size_t)(slash - key));
     struct backfill *old = find(engine, place, integration_id);
     if (old != NULL)
         drop(engine, old);
@@ -182,7 +159,6 @@ void engine_restore_backfill(struct engine *engine, const char *key, size_t key_
                                                     place * engine->topics->partitions + number);
     if (backfill != NULL)
         append(engine, backfill);
-    free(integration_id);
 }
 
 /* Publishes the row, unless a newer copy was. True when it does. A record that waits takes it. */
@@ -209,13 +185,14 @@ static bool take_row(struct engine *engine, const struct backfill *backfill, cJS
     free(key);
     if (!newest)
         return false;
+    struct claim none = {0};
     struct item *item =
         engine_item(engine, ITEM_SNAPSHOT, backfill->place, id, backfill->integration_id);
     item->slot = backfill->slot;
     item->trigger = "BACKFILL";
     item->record = cJSON_DetachItemViaPointer(rows, row);
     item->record_bytes = bytes;
-    settle_bare(engine, item);
+    engine_settle(engine, item, &none);
     return true;
 }
 
@@ -252,11 +229,10 @@ static void take_rows(struct engine *engine, struct backfill *backfill, struct a
 static void on_page(struct engine *engine, struct backfill *backfill, struct api_page *page,
                     uint64_t start, size_t length, int64_t now_ms)
 {
-    struct claim none = {0};
     backfill->failures = 0;
     backfill->pages++;
     take_rows(engine, backfill, page, start, length, now_ms);
-    write_down(engine, backfill, &none);
+    write_down(engine, backfill, NULL);
     backfill->waits_for[1] = backfill->waits_for[0];
     backfill->waits_for[0] = engine->batch_serial + 1;
     if (backfill_reads(backfill) && backfill->pages % TELL_EVERY == 0)
@@ -269,14 +245,13 @@ static void on_failure(struct engine *engine, struct backfill *backfill, enum ap
     static struct log_gate gate;
     int64_t suppressed = 0;
     const struct policy *policy = policy_for(outcome);
-    struct claim none = {0};
     backfill->failures++;
     if (policy->attempts != 0 && backfill->failures >= policy->attempts) {
         backfill->phase = BACKFILL_DONE;
         backfill->failed = true;
         backfill->ended_ms = clock_wall_ms();
         tell(engine, backfill, "BACKFILL_FAILED");
-        write_down(engine, backfill, &none);
+        write_down(engine, backfill, NULL);
         return;
     }
     backfill->not_before_ms = now_ms + policy_delay(policy, backfill->failures, &engine->random);
@@ -304,14 +279,13 @@ static enum api_outcome answered(struct engine *engine, void *target, uint64_t s
 /* All its snapshots are committed: this comes behind them. */
 static void complete(struct engine *engine, struct backfill *backfill)
 {
-    struct claim none = {0};
     backfill->phase = BACKFILL_DONE;
     backfill->again = false;
     backfill->ended_ms = clock_wall_ms();
     cache_forget_met(engine->cache, backfill->slot % engine->topics->partitions,
                      name_of(engine, backfill), backfill->integration_id);
     tell(engine, backfill, "BACKFILL_COMPLETE");
-    write_down(engine, backfill, &none);
+    write_down(engine, backfill, NULL);
 }
 
 /* The next one that may ask for a page, of those that may run at once; it becomes the last. */

@@ -15,6 +15,7 @@ static void free_item(struct item *item)
     free(item->integration_id);
     cJSON_Delete(item->record);
     free(item->state);
+    free(item->text);
     for (size_t i = 0; item->originals != NULL && i < item->claim.count; i++) {
         if (item->originals[i] != NULL)
             rd_kafka_message_destroy(item->originals[i]);

@@ -23,8 +23,8 @@ enum item_kind {
     ITEM_DEAD_LETTER, /* the claim's events, with `code` and `message` */
     ITEM_NOTHING,     /* the claim's events change nothing; only their offsets go along */
     ITEM_SKIPPED,     /* the same: an earlier commit tells them as done */
-    ITEM_PROGRESS,    /* `state`, of a backfill or a sync, for the state topic */
-    ITEM_MILESTONE,   /* `state`, for whoever follows the activity topic */
+    ITEM_PROGRESS,    /* `text`, of a backfill or a sync, for the state topic */
+    ITEM_MILESTONE,   /* `text`, for whoever follows the activity topic */
 };
 
 struct item {
@@ -34,7 +34,8 @@ struct item {
     char *record_id;
     char *integration_id; /* NULL only for a dead letter */
     cJSON *record;        /* ITEM_SNAPSHOT, ITEM_ASSEMBLED */
-    char *state;          /* ITEM_ASSEMBLED: what its next event builds on; a text to publish */
+    char *state;          /* ITEM_ASSEMBLED: what its next event builds on */
+    char *text;           /* ITEM_PROGRESS (NULL: a tombstone), ITEM_MILESTONE: what is published */
     const char *trigger;  /* why, when it was no event; static. NULL = the claim tells */
     size_t record_bytes;  /* about what `record` takes in memory */
     int64_t fetched_ms;   /* wall clock */

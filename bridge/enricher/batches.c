@@ -115,6 +115,19 @@ void engine_nothing(struct engine *engine, int place, const char *record_id, str
     engine_settle(engine, engine_item(engine, ITEM_NOTHING, place, record_id, NULL), claim);
 }
 
+void engine_text(struct engine *engine, enum item_kind kind, int slot, const char *name,
+                 const char *integration_id, char *text, const char *trigger, struct claim *claim)
+{
+    struct claim none = {0};
+    struct item *item =
+        engine_item(engine, kind, slot / engine->topics->partitions, name, integration_id);
+    item->slot = slot;
+    item->text = text;
+    item->trigger = trigger;
+    item->record_bytes = text == NULL ? 0 : strlen(text);
+    engine_settle(engine, item, claim == NULL ? &none : claim);
+}
+
 static void add_dead_letter(struct engine *engine, int place, const char *record_id,
                             const char *integration_id, struct claim *claim, int attempts,
                             const char *code, const char *detail)

@@ -186,10 +186,10 @@ void engine_forget_walks(struct engine *engine);
 void engine_order_backfill(struct engine *engine, const struct consumer_event *event,
                            const char *integration_id, const char *order, bool forced);
 
-/* A text of the state topic, in partition `number`; NULL is a tombstone. Later ones replace earlier
- * ones. */
-void engine_restore_backfill(struct engine *engine, const char *key, size_t key_length, int number,
-                             const char *text, size_t length);
+/* A text of the state topic, in partition `number`, about a model of an integration; NULL is a
+ * tombstone. Later ones replace earlier ones. */
+void engine_restore_backfill(struct engine *engine, const char *integration_id, const char *model,
+                             int number, const char *text, size_t length);
 
 /* Tells of backfills whose last snapshots are committed. */
 void engine_complete_backfills(struct engine *engine);
@@ -205,15 +205,16 @@ void engine_tag(struct engine *engine, const struct consumer_event *event,
 void engine_take_barrier(struct engine *engine, const struct consumer_event *event,
                          const char *integration_id, const char *sync_id, const char *models);
 
-/* As engine_restore_backfill. */
-void engine_restore_sync(struct engine *engine, const char *key, size_t key_length, int number,
-                         const char *text, size_t length);
+/* The same of a sync; false when `name` is not that of one. */
+bool engine_restore_sync(struct engine *engine, const char *integration_id, const char *name,
+                         int number, const char *text, size_t length);
 
 /* An item was committed: it counts for the next milestone. */
 void engine_count_committed(struct engine *engine, const struct item *item);
 
-/* Tells of what is complete. Cheap when called often. */
-void engine_look_at_syncs(struct engine *engine, int64_t now_ms);
+/* Tells of what is complete. Cheap when called often. Returns the milliseconds until it wants to be
+ * called again, INT64_MAX when no sync waits. */
+int64_t engine_look_at_syncs(struct engine *engine, int64_t now_ms);
 void engine_forget_syncs(struct engine *engine);
 
 /* restore.c */
@@ -248,6 +249,12 @@ void engine_nothing(struct engine *engine, int place, const char *record_id, str
 
 /* The item is filled: it takes the claim's events along, and their offsets are done. */
 void engine_settle(struct engine *engine, struct item *item, struct claim *claim);
+
+/* A text about one partition's work, by itself or with the events of `claim` (NULL: none): for the
+ * state topic, under integration_id/`name`, or for activity, where `trigger` says what it is. Takes
+ * `text` over. */
+void engine_text(struct engine *engine, enum item_kind kind, int slot, const char *name,
+                 const char *integration_id, char *text, const char *trigger, struct claim *claim);
 
 /* Sends a claim's events on under `integration_id`. */
 void engine_forward(struct engine *engine, int place, const char *record_id,

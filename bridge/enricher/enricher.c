@@ -15,7 +15,6 @@
 
 #define RUSH_EVENTS       200 /* of one turn */
 #define RUSH_MS           100
-#define SYNC_MS           50 /* a sync's end is looked for so often */
 #define RUSH_MOST_MS      500
 #define EVENTS_A_TURN     2000 /* taken in before the other work has its turn */
 #define LONGEST_WAIT_MS   500
@@ -144,19 +143,16 @@ static bool is_rush(struct enricher *enricher, int taken, int64_t now_ms)
            now_ms < enricher->rush_began_ms + RUSH_MOST_MS;
 }
 
-/* What is committed now is in the cache from now on; later batches build on it. */
-static void keep_states(struct engine *engine, const struct batch *batch)
+/* What is committed now is in the cache from now on, later batches build on it; and it counts for
+ * the milestones. */
+static void take_committed(struct engine *engine, const struct batch *batch)
 {
+    engine->committed_serial = batch->serial;
     for (size_t i = 0; i < batch->count; i++) {
         if (batch->items[i].state != NULL)
             engine_assembled_committed(engine, &batch->items[i]);
-    }
-}
-
-static void count_committed(struct engine *engine, const struct batch *batch)
-{
-    for (size_t i = 0; i < batch->count; i++)
         engine_count_committed(engine, &batch->items[i]);
+    }
 }
 
 static void keep_cache(struct enricher *enricher)
@@ -177,11 +173,8 @@ static void collect(struct enricher *enricher)
     while ((batch = publisher_take(engine->publisher, &outcome, &error)) != NULL) {
         engine->uncommitted -= batch->count;
         engine->uncommitted_bytes -= batch->bytes;
-        if (outcome == PUBLISHER_COMMITTED) {
-            keep_states(engine, batch);
-            engine->committed_serial = batch->serial;
-            count_committed(engine, batch);
-        }
+        if (outcome == PUBLISHER_COMMITTED)
+            take_committed(engine, batch);
         batch_free(batch);
         if (outcome == PUBLISHER_FAILED)
             fail(enricher, &error);
@@ -248,11 +241,10 @@ static void *loop(void *context)
             wait = rush ? RUSH_MS : engine_request(engine, now_ms);
         }
         engine_complete_backfills(engine);
-        engine_look_at_syncs(engine, now_ms);
+        int64_t until_sync = engine_look_at_syncs(engine, now_ms);
         int64_t until_batch = engine_hand_over(engine, drain_until != 0, now_ms);
-        if (engine->syncs != NULL && wait > SYNC_MS)
-            wait = SYNC_MS;
-        wait = taken == EVENTS_A_TURN ? 0 : until_batch < wait ? until_batch : wait;
+        wait = until_batch < wait ? until_batch : wait;
+        wait = taken == EVENTS_A_TURN ? 0 : until_sync < wait ? until_sync : wait;
         measure(enricher, now_ms);
         if (drain_until != 0 && (is_idle(engine) || now_ms >= drain_until))
             break;

@@ -98,7 +98,7 @@ void envelope_progress(struct envelope *envelope, const struct item *item, const
     envelope->message.topic = topic;
     envelope->message.partition = partition;
     set_key(&envelope->message, envelope->key);
-    set_json(&envelope->message, item->state);
+    set_json(&envelope->message, item->text);
 }
 
 void envelope_milestone(struct envelope *envelope, const struct item *item, const char *topic,
@@ -108,7 +108,7 @@ void envelope_milestone(struct envelope *envelope, const struct item *item, cons
     message->topic = topic;
     message->partition = -1;
     set_key(message, item->integration_id);
-    set_json(message, item->state);
+    set_json(message, item->text);
     clock_format(item->fetched_ms, envelope->fetched_at);
     add_cloud_event(envelope, item, "milestones", random);
     message_header(message, "integration_id", item->integration_id);

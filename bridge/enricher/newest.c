@@ -151,19 +151,22 @@ uint32_t newest_wanted(const struct group *group, enum pages_kind kind, bool who
     return count;
 }
 
+/* Where the record lies: below (-1) or above (1) what the page looks for, or among it (0). Queues
+ * begin with what lies deepest. */
+static int side_of(const struct page_ask *ask, const struct record *record, bool whole)
+{
+    uint32_t rank = record->rank[whole] - ask->from;
+    return rank < ask->rows ? 0 : (int32_t)rank > 0 ? 1 : -1;
+}
+
 /* Those that the page looks for are covered, and counted. */
 static void cover(struct group *group, struct page_ask *ask, bool whole)
 {
     for (struct group *each = first_of(group, whole); each != NULL; each = after(each, whole)) {
         struct queue *queue = queue_of(each, ask->kind);
-        for (struct record *record = queue->first; record != NULL; record = record->next) {
-            if (record->rank[whole] - ask->from >= ask->rows) {
-                /* Older ones that were left out; or newer, and so are all that follow. */
-                if ((int32_t)(record->rank[whole] - ask->from) > 0)
-                    break;
-                continue;
-            }
-            if (record->covered)
+        for (struct record *record = queue->first;
+             record != NULL && side_of(ask, record, whole) <= 0; record = record->next) {
+            if (record->covered || side_of(ask, record, whole) < 0)
                 continue;
             waiting_cover(each, record);
             ask->wanted++;
@@ -180,6 +183,8 @@ struct page_ask newest_ask(const struct waiting *waiting, struct group *group, e
     uint32_t count = 0;
     const struct record *from =
         whole ? deepest(group, kind) : best_stretch(group, queue_of(group, kind), &count, now_ms);
+    if (whole)
+        count = newest_wanted(group, kind, whole, now_ms);
     float rate = depth_rate(&list->depth, list->limit, now_ms);
     int64_t bottom = depth_expected(&list->depth, from->rank[whole], rate, latency_ms) +
                      depth_margin(&list->depth, list->limit);
@@ -199,7 +204,7 @@ struct page_ask newest_ask(const struct waiting *waiting, struct group *group, e
                            .rate = rate,
                            .from = from->rank[whole],
                            .rows = top ? told(list, from, whole) + 1 : width(list),
-                           .promised = newest_wanted(group, kind, whole, now_ms)};
+                           .promised = count};
     cover(group, &ask, whole);
     group->asked += !whole;
     return ask;
@@ -289,14 +294,10 @@ static void uncover(struct waiting *waiting, struct group *group, const struct p
 {
     struct queue *queue = queue_of(group, ask->kind);
     bool whole = ask->integration_id == NULL;
-    for (struct record *record = queue->first, *next; record != NULL; record = next) {
+    for (struct record *record = queue->first, *next;
+         record != NULL && side_of(ask, record, whole) <= 0; record = next) {
         next = record->next;
-        if (record->rank[whole] - ask->from >= ask->rows) {
-            if ((int32_t)(record->rank[whole] - ask->from) > 0)
-                break;
-            continue;
-        }
-        if (!record->covered)
+        if (!record->covered || side_of(ask, record, whole) < 0)
             continue;
         waiting_uncover(group, record);
         if (!looked || ask->kind == PAGES_LOW || record->joined >= ask->start)

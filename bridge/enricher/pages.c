@@ -25,20 +25,14 @@ struct page {
     bool probe;       /* the first one that is */
 };
 
-/* When a row last changed, on the server's clock; false when it does not tell. */
-static bool row_time(const cJSON *row, int64_t *ms)
-{
-    const char *text = json_member_text(row, "updated_at");
-    return text != NULL && timestamp_parse(text, ms);
-}
-
 static void learn_clock(struct page_reader *reader, const cJSON *rows, int64_t now_ms)
 {
     const cJSON *row;
     cJSON_ArrayForEach(row, rows)
     {
         int64_t at = 0;
-        if (!row_time(row, &at) || (reader->known && at - now_ms <= reader->ahead_ms))
+        if (!timestamp_member(row, "updated_at", &at) ||
+            (reader->known && at - now_ms <= reader->ahead_ms))
             continue;
         reader->known = true;
         reader->ahead_ms = at - now_ms;
@@ -49,7 +43,7 @@ static void learn_clock(struct page_reader *reader, const cJSON *rows, int64_t n
 static bool is_past(const struct page_reader *reader, const struct page_ask *ask, const cJSON *row)
 {
     int64_t at = 0;
-    return row != NULL && row_time(row, &at) && reader->known &&
+    return row != NULL && timestamp_member(row, "updated_at", &at) && reader->known &&
            at < ask->since_ms + reader->ahead_ms - PAST_MS;
 }
 
@@ -113,7 +107,7 @@ static void end_probe(struct page_reader *reader, const struct page *page, const
     const cJSON *row;
     cJSON_ArrayForEach(row, rows)
     {
-        if (row_time(row, &at) && at < page->since_ms - 1000)
+        if (timestamp_member(row, "updated_at", &at) && at < page->since_ms - 1000)
             reader->narrows = false;
     }
     log_info("probed", LOG_TEXT("filter", "updated_at_gte"),

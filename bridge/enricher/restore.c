@@ -4,6 +4,7 @@
 
 #include "bridge/base/clock.h"
 #include "bridge/base/log.h"
+#include "bridge/base/memory.h"
 #include "bridge/enricher/engine.h"
 #include "bridge/enricher/family.h"
 #include "bridge/kafka/range.h"
@@ -83,15 +84,21 @@ static bool catch_up(struct restoring *restoring, const char *topic, int64_t to,
     return true;
 }
 
+/* The key is integration_id/name; no name has a slash in it. */
 static void take_progress(void *context, const rd_kafka_message_t *message)
 {
-    struct restoring *restoring = context;
-    if (message->key != NULL)
-        engine_restore_backfill(restoring->engine, message->key, message->key_len,
-                                restoring->number, message->payload, message->len);
-    if (message->key != NULL)
-        engine_restore_sync(restoring->engine, message->key, message->key_len, restoring->number,
-                            message->payload, message->len);
+    const struct restoring *restoring = context;
+    struct engine *engine = restoring->engine;
+    char *key = memory_text_n(message->key == NULL ? "" : message->key, message->key_len);
+    char *slash = strrchr(key, '/');
+    if (slash != NULL) {
+        *slash = '\0';
+        if (!engine_restore_sync(engine, key, slash + 1, restoring->number, message->payload,
+                                 message->len))
+            engine_restore_backfill(engine, key, slash + 1, restoring->number, message->payload,
+                                    message->len);
+    }
+    free(key);
 }
 
 /* How far backfills and syncs have come: little, and read whole. */

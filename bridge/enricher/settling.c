@@ -99,8 +99,7 @@ static int64_t hear_diffs(struct engine *engine, const struct walk *walk, const 
         int64_t at = 0;
         if (created != NULL && timestamp_parse(created, &at) && at < oldest)
             oldest = at;
-        const struct model *model = name == NULL ? NULL : model_find(name, strlen(name));
-        int place = model == NULL ? -1 : selection_place(engine->selection, model);
+        int place = name == NULL ? -1 : selection_find(engine->selection, name, strlen(name));
         struct record *record =
             place < 0 || id == NULL ? NULL : pending_find(&engine->pending, place, id);
         if (record != NULL && record->walk == walk)

@@ -24,12 +24,6 @@ static struct sync *new_sync(const char *integration_id, const char *id, int num
     return sync;
 }
 
-static int place_of(const struct selection *selection, const char *name, size_t length)
-{
-    const struct model *model = model_find(name, length);
-    return model == NULL ? -1 : selection_place(selection, model);
-}
-
 struct sync *sync_new(const char *integration_id, const char *id, int number, const char *models,
                       const struct selection *selection, int64_t wall_ms)
 {
@@ -37,7 +31,7 @@ struct sync *sync_new(const char *integration_id, const char *id, int number, co
     sync->began_ms = wall_ms;
     for (const char *name = models; *name != '\0';) {
         size_t length = strcspn(name, ",");
-        int place = place_of(selection, name, length);
+        int place = selection_find(selection, name, length);
         if (place >= 0)
             sync->parts[place].state = SYNC_UNTOLD;
         name += length + (name[length] == ',');
@@ -100,7 +94,7 @@ struct sync *sync_read(const char *text, size_t length, const char *integration_
         sync = new_sync(integration_id, id, number, selection);
         sync->began_ms = cJSON_IsNumber(began) ? (int64_t)began->valuedouble : 0;
         for (const cJSON *model = models->child; model != NULL; model = model->next) {
-            int place = place_of(selection, model->string, strlen(model->string));
+            int place = selection_find(selection, model->string, strlen(model->string));
             if (place >= 0)
                 read_part(&sync->parts[place], model);
         }

@@ -8,6 +8,7 @@
  * is done as soon as it is written down, so it holds up nobody; whoever owns the partition next
  * reads that, takes the open events in again, and tells the milestone then, maybe twice.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@
 
 #define LOOK_EVERY_MS 50
 /* The key of a sync on the state topic is integration_id/sync:ID; no model has such a name. */
-#define KEY "sync:"
+#define NAME "sync:"
 
 /* What was committed of one model of one integration since its last milestone. */
 struct tally {
@@ -65,16 +66,19 @@ static void drop(struct engine *engine, struct sync *sync)
     sync_free(sync);
 }
 
-/* `place` is that of a part: its partition's work. NULL text deletes. */
+static int slot_of(const struct engine *engine, const struct sync *sync, size_t place)
+{
+    return (int)place * engine->topics->partitions + sync->number;
+}
+
+/* `place` is that of a part: its partition's work. `claim`: the events that go along, or NULL. */
 static void write_down(struct engine *engine, const struct sync *sync, size_t place, bool gone,
                        struct claim *claim)
 {
-    char *key = memory_format(KEY "%s", sync->id);
-    struct item *item = engine_item(engine, ITEM_PROGRESS, (int)place, key, sync->integration_id);
-    item->slot = (int)place * engine->topics->partitions + sync->number;
-    item->state = gone ? NULL : sync_write(sync, engine->selection);
-    engine_settle(engine, item, claim);
-    free(key);
+    char *name = memory_format(NAME "%s", sync->id);
+    engine_text(engine, ITEM_PROGRESS, slot_of(engine, sync, place), name, sync->integration_id,
+                gone ? NULL : sync_write(sync, engine->selection), NULL, claim);
+    free(name);
 }
 
 void engine_take_barrier(struct engine *engine, const struct consumer_event *event,
@@ -95,29 +99,33 @@ void engine_take_barrier(struct engine *engine, const struct consumer_event *eve
     write_down(engine, sync, place, false, &claim);
 }
 
-void engine_restore_sync(struct engine *engine, const char *key, size_t key_length, int number,
-                         const char *text, size_t length)
+bool engine_restore_sync(struct engine *engine, const char *integration_id, const char *name,
+                         int number, const char *text, size_t length)
 {
-    const char *slash = memrchr(key, '/', key_length);
-    size_t rest = slash == NULL ? 0 : key_length - (size_t)(slash + 1 - key);
-    if (rest <= strlen(KEY) || memcmp(slash + 1, KEY, strlen(KEY)) != 0)
-        return;
-    char *integration_id = memory_text_n(key, (size_t)(slash - key));
-    char *id = memory_text_n(slash + 1 + strlen(KEY), rest - strlen(KEY));
-    struct sync *old = find(engine, integration_id, id);
+    if (strncmp(name, NAME, strlen(NAME)) != 0)
+        return false;
+    struct sync *old = find(engine, integration_id, name + strlen(NAME));
     if (old != NULL)
         drop(engine, old);
     struct sync *sync =
         text == NULL ? NULL : sync_read(text, length, integration_id, number, engine->selection);
     if (sync != NULL)
         append(engine, sync);
-    free(integration_id);
-    free(id);
+    return true;
 }
 
-static char *tally_key(int place, const char *integration_id)
+/* The tally of a model of an integration, made when there is none. */
+static struct tally *tally_of(struct engine *engine, int place, const char *integration_id)
 {
-    return memory_format("%d/%s", place, integration_id);
+    char key[WEBHOOK_ID_MAXIMUM + 16];
+    size_t length = (size_t)snprintf(key, sizeof key, "%d/%s", place, integration_id);
+    length = length < sizeof key ? length : sizeof key - 1;
+    struct tally *tally = table_get(&engine->tallies, key, length);
+    if (tally == NULL) {
+        tally = memory_new(1, sizeof *tally);
+        (void)table_put(&engine->tallies, key, length, tally);
+    }
+    return tally;
 }
 
 void engine_count_committed(struct engine *engine, const struct item *item)
@@ -126,27 +134,9 @@ void engine_count_committed(struct engine *engine, const struct item *item)
         item->kind == ITEM_SNAPSHOT || item->kind == ITEM_TOMBSTONE || item->kind == ITEM_ASSEMBLED;
     if ((!snapshot && item->kind != ITEM_DEAD_LETTER) || item->integration_id == NULL)
         return;
-    char *key = tally_key(item->place, item->integration_id);
-    struct tally *tally = table_get(&engine->tallies, key, strlen(key));
-    if (tally == NULL) {
-        tally = memory_new(1, sizeof *tally);
-        (void)table_put(&engine->tallies, key, strlen(key), tally);
-    }
-    free(key);
-    if (snapshot)
-        tally->snapshots++;
-    else
-        tally->dead_letters += item->claim.count;
-}
-
-static struct tally take_tally(struct engine *engine, int place, const char *integration_id)
-{
-    char *key = tally_key(place, integration_id);
-    struct tally *kept = table_remove(&engine->tallies, key, strlen(key));
-    struct tally tally = kept == NULL ? (struct tally){0} : *kept;
-    free(kept);
-    free(key);
-    return tally;
+    struct tally *tally = tally_of(engine, item->place, item->integration_id);
+    tally->snapshots += snapshot;
+    tally->dead_letters += snapshot ? 0 : item->claim.count;
 }
 
 static cJSON *new_milestone(const struct sync *sync, const char *event)
@@ -163,13 +153,9 @@ static cJSON *new_milestone(const struct sync *sync, const char *event)
 static void tell(struct engine *engine, const struct sync *sync, size_t place, const char *event,
                  cJSON *milestone)
 {
-    struct claim none = {0};
-    struct item *item = engine_item(engine, ITEM_MILESTONE, (int)place,
-                                    engine->selection->names[place], sync->integration_id);
-    item->slot = (int)place * engine->topics->partitions + sync->number;
-    item->trigger = event;
-    item->state = cJSON_PrintUnformatted(milestone);
-    engine_settle(engine, item, &none);
+    engine_text(engine, ITEM_MILESTONE, slot_of(engine, sync, place),
+                engine->selection->names[place], sync->integration_id,
+                cJSON_PrintUnformatted(milestone), event, NULL);
     cJSON_Delete(milestone);
     log_info("sync", LOG_TEXT("state", event), LOG_TEXT("sync_id", sync->id),
              LOG_TEXT("integration_id", sync->integration_id),
@@ -178,35 +164,34 @@ static void tell(struct engine *engine, const struct sync *sync, size_t place, c
 
 static void finish_part(struct engine *engine, struct sync *sync, size_t place)
 {
-    struct claim none = {0};
-    struct tally tally = take_tally(engine, (int)place, sync->integration_id);
+    struct tally *tally = tally_of(engine, (int)place, sync->integration_id);
     cJSON *milestone = new_milestone(sync, "SNAPSHOTS_COMPLETE");
     (void)cJSON_AddStringToObject(milestone, "model", engine->selection->names[place]);
-    (void)cJSON_AddNumberToObject(milestone, "snapshots", (double)tally.snapshots);
-    (void)cJSON_AddNumberToObject(milestone, "dead_letters", (double)tally.dead_letters);
+    (void)cJSON_AddNumberToObject(milestone, "snapshots", (double)tally->snapshots);
+    (void)cJSON_AddNumberToObject(milestone, "dead_letters", (double)tally->dead_letters);
     tell(engine, sync, place, "SNAPSHOTS_COMPLETE", milestone);
+    *tally = (struct tally){0};
     sync->parts[place].state = SYNC_DONE;
-    write_down(engine, sync, place, false, &none);
+    write_down(engine, sync, place, false, NULL);
 }
 
 /* All its models are told: the sync is over. */
 static void finish(struct engine *engine, struct sync *sync, size_t models)
 {
-    struct claim none = {0};
     size_t place = 0;
     while (sync->parts[place].state != SYNC_DONE)
         place++;
     cJSON *milestone = new_milestone(sync, "SYNC_SNAPSHOTS_COMPLETE");
     (void)cJSON_AddNumberToObject(milestone, "models", (double)models);
     tell(engine, sync, place, "SYNC_SNAPSHOTS_COMPLETE", milestone);
-    write_down(engine, sync, place, true, &none);
+    write_down(engine, sync, place, true, NULL);
     drop(engine, sync);
 }
 
 static void look_at_part(struct engine *engine, struct sync *sync, size_t place)
 {
     struct sync_part *part = &sync->parts[place];
-    int slot = (int)place * engine->topics->partitions + sync->number;
+    int slot = slot_of(engine, sync, place);
     if (part->state == SYNC_WAITS && offsets_reached(engine->offsets, slot) >= part->offset) {
         int64_t open = offsets_open_from(engine->offsets, slot, part->open_at, part->offset,
                                          owner_of(sync->integration_id));
@@ -221,10 +206,12 @@ static void look_at_part(struct engine *engine, struct sync *sync, size_t place)
         finish_part(engine, sync, place);
 }
 
-void engine_look_at_syncs(struct engine *engine, int64_t now_ms)
+int64_t engine_look_at_syncs(struct engine *engine, int64_t now_ms)
 {
-    if (engine->fenced || now_ms < engine->looked_ms + LOOK_EVERY_MS)
-        return;
+    if (engine->fenced || engine->syncs == NULL)
+        return INT64_MAX;
+    if (now_ms < engine->looked_ms + LOOK_EVERY_MS)
+        return engine->looked_ms + LOOK_EVERY_MS - now_ms;
     engine->looked_ms = now_ms;
     for (struct sync *sync = engine->syncs, *next; sync != NULL; sync = next) {
         size_t done = 0;
@@ -235,6 +222,7 @@ void engine_look_at_syncs(struct engine *engine, int64_t now_ms)
         if (models > 0 && done == models)
             finish(engine, sync, models);
     }
+    return LOOK_EVERY_MS;
 }
 
 void engine_forget_syncs(struct engine *engine)

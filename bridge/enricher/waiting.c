@@ -27,6 +27,11 @@ bool list_is_scanned(const struct list *list)
     return list->scan != NULL && list->scan->start != 0 && !list->scan->ended;
 }
 
+bool list_scan_comes(const struct list *list)
+{
+    return list->scan != NULL && list->scan->in_flight > 0;
+}
+
 void list_hold(struct model_lists *model, struct list *list, enum page_failure failure,
                int64_t until_ms)
 {
@@ -174,8 +179,7 @@ struct group *waiting_group(struct waiting *waiting, const struct record *record
 
 static bool is_busy(const struct group *group)
 {
-    const struct scan *scan = group->list.scan;
-    return group->asked > 0 || (scan != NULL && scan->in_flight > 0);
+    return group->asked > 0 || list_scan_comes(&group->list);
 }
 
 static void unlink_group(struct group *group)

@@ -174,6 +174,9 @@ void list_unlearn(struct list *list);
 struct record *record_open(struct record *record) MUST_CHECK;
 struct record *queue_open(const struct queue *queue) MUST_CHECK;
 
+/* Pages of its scan are under way. */
+bool list_scan_comes(const struct list *list);
+
 /* A page under way looks for the record, which waits in a queue for pages; or no longer. */
 void waiting_cover(struct group *group, struct record *record);
 void waiting_uncover(struct group *group, struct record *record);

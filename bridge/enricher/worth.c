@@ -100,11 +100,6 @@ struct option worth_live(struct group *group, const struct planner_budget *budge
     return best;
 }
 
-static bool is_coming(const struct list *list)
-{
-    return list->scan != NULL && list->scan->in_flight > 0;
-}
-
 /* A scan that has begun is gone on with: pages of the newest would bring the same records. */
 struct option worth_low(const struct waiting *waiting, struct group *group,
                         const struct planner_budget *budget, int64_t now_ms)
@@ -116,7 +111,7 @@ struct option worth_low(const struct waiting *waiting, struct group *group,
     if (!scanned && waiting->low_moves)
         consider_newest(&best, group, PAGES_LOW, budget, now_ms);
     consider_scans(&best, group, PAGES_LOW, budget, now_ms);
-    if (best.worth < 1 && !is_coming(&group->list) && !is_coming(&group->model->list))
+    if (best.worth < 1 && !list_scan_comes(&group->list) && !list_scan_comes(&group->model->list))
         best = (struct option){.worth = 1, .record = queue_open(&group->low)};
     return best;
 }

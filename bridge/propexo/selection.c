@@ -61,3 +61,9 @@ int selection_place(const struct selection *selection, const struct model *model
 {
     return selection->places[model_index(model)];
 }
+
+int selection_find(const struct selection *selection, const char *name, size_t length)
+{
+    const struct model *model = model_find(name, length);
+    return model == NULL ? -1 : selection_place(selection, model);
+}

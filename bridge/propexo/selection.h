@@ -29,4 +29,7 @@ void selection_free(struct selection *selection);
 /* The model's place, or -1 when it is not selected. */
 int selection_place(const struct selection *selection, const struct model *model);
 
+/* The same for the model of this name; it need not end there. */
+int selection_find(const struct selection *selection, const char *name, size_t length);
+
 #endif

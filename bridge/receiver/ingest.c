@@ -132,11 +132,6 @@ static void route_event(struct ingest_result *result, const struct topics *topic
     message_header(message, "record_id", webhook->record_id);
 }
 
-static bool covers(const struct ingest_result *result, const struct model *model)
-{
-    return result->synced != NULL && webhook_has_synced(&result->webhook, model);
-}
-
 /* A sync goes behind its integration's events, too, so that whoever works on these knows when all
  * of them were there: Propexo sends it last. Without an integration it belongs to nobody. */
 static void route_activity(const struct ingest *ingest, struct ingest_result *result)
@@ -149,13 +144,13 @@ static void route_activity(const struct ingest *ingest, struct ingest_result *re
     if (!webhook_is_sync(&result->webhook) || result->webhook.integration_id == NULL)
         return;
     struct buffer names = buffer_new(NAMES_MAXIMUM);
-    result->synced = memory_text(""); /* for covers */
     for (size_t i = 0; i < selection->count; i++) {
-        if (covers(result, selection->models[i]))
-            (void)buffer_append_format(&names, "%s%s", names.length == 0 ? "" : ",",
-                                       selection->names[i]);
+        if (!webhook_has_synced(&result->webhook, selection->models[i]))
+            continue;
+        result->synced_count++;
+        (void)buffer_append_format(&names, "%s%s", names.length == 0 ? "" : ",",
+                                   selection->names[i]);
     }
-    free(result->synced);
     result->synced = buffer_take(&names);
     message_header(message, "sync_id", result->id);
     message_header(message, "sync_models", result->synced);
@@ -227,7 +222,8 @@ void ingest_decide(struct ingest *ingest, const struct ingest_request *request, 
 const struct message *ingest_spread(const struct ingest *ingest, struct ingest_result *result,
                                     size_t place)
 {
-    if (!covers(result, ingest->selection->models[place]))
+    if (result->synced == NULL ||
+        !webhook_has_synced(&result->webhook, ingest->selection->models[place]))
         return NULL;
     result->spread = result->message;
     result->spread.topic = ingest->topics->events[place];

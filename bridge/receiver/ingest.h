@@ -56,6 +56,7 @@ struct ingest_result {
     struct message message;
     struct message spread; /* of ingest_spread */
     char *synced; /* a sync: the selected models that it covers, "leases,units"; else NULL */
+    int synced_count;
     struct webhook webhook;
     char id[33];
     char time[32];

@@ -134,15 +134,12 @@ static void keep_sync(struct receiver *receiver, struct server_request *request,
     const struct ingest *ingest = &receiver->ingest;
     const struct message *message = &result->message;
     struct error error;
-    int count = 1;
-    for (size_t i = 0; i < ingest->selection->count; i++)
-        count += ingest_spread(ingest, result, i) != NULL;
     set_state(request, result->status);
     metrics_add(METRIC_WEBHOOKS_WAITING, 1);
     log_info("sync", LOG_TEXT("kind", result->webhook.kind), LOG_TEXT("sync_id", result->id),
              LOG_TEXT("integration_id", result->webhook.integration_id),
-             LOG_NUMBER("models", count - 1));
-    server_await(request, count);
+             LOG_NUMBER("models", result->synced_count));
+    server_await(request, result->synced_count + 1);
     /* `activity` is the last: what it tells is true of the events by then, mostly. */
     for (size_t i = 0; i < ingest->selection->count; i++) {
         const struct message *spread = ingest_spread(ingest, result, i);

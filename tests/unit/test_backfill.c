@@ -100,6 +100,15 @@ static int64_t meet(struct list *list, size_t from, int rows)
     return met;
 }
 
+static void read_page(struct list *list, struct backfill *backfill)
+{
+    bool more = false;
+    cJSON *page = page_of(list, backfill, &more);
+    int64_t met = meet(list, (size_t)backfill->offset, cJSON_GetArraySize(page));
+    backfill_page(backfill, page, more, (int64_t)list->count, met);
+    cJSON_Delete(page);
+}
+
 struct change {
     int updates; /* after each page */
     int creates;
@@ -169,11 +178,7 @@ static void test_lists_that_change(void **state)
         struct backfill *backfill = backfill_new("i", 3, 9, "o", 5);
         int pages = 0;
         while (backfill_reads(backfill)) {
-            bool more = false;
-            cJSON *page = page_of(&list, backfill, &more);
-            int64_t met = meet(&list, (size_t)backfill->offset, cJSON_GetArraySize(page));
-            backfill_page(backfill, page, more, (int64_t)list.count, met);
-            cJSON_Delete(page);
+            read_page(&list, backfill);
             change(&list, &rows[i].change, FIRST_MS + INT64_C(1000000000) + pages * 1000);
             assert_true(++pages < 2000);
             backfill = resume(backfill);
@@ -195,13 +200,8 @@ static void test_ties_longer_than_a_page(void **state)
     struct backfill *backfill = backfill_new("i", 3, 9, "o", 5);
     int64_t missing = 0;
     (void)state;
-    while (backfill_reads(backfill)) {
-        bool more = false;
-        cJSON *page = page_of(&list, backfill, &more);
-        int64_t met = meet(&list, (size_t)backfill->offset, cJSON_GetArraySize(page));
-        backfill_page(backfill, page, more, (int64_t)list.count, met);
-        cJSON_Delete(page);
-    }
+    while (backfill_reads(backfill))
+        read_page(&list, backfill);
     for (size_t r = 0; r < list.count; r++)
         missing += !list.rows[r].met;
     assert_int_equal(backfill->passes, 3);

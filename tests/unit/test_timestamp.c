@@ -115,12 +115,27 @@ static void test_every_day(void **state)
     }
 }
 
+static void test_member(void **state)
+{
+    cJSON *object = cJSON_Parse("{\"at\":\"1970-01-01T00:00:01.5Z\",\"number\":7,\"text\":\"x\"}");
+    int64_t ms = 0;
+    (void)state;
+    assert_true(timestamp_member(object, "at", &ms));
+    assert_int_equal(ms, 1500);
+    assert_false(timestamp_member(object, "number", &ms));
+    assert_false(timestamp_member(object, "text", &ms));
+    assert_false(timestamp_member(object, "none", &ms));
+    assert_false(timestamp_member(NULL, "at", &ms));
+    cJSON_Delete(object);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_every_day),
+        cmocka_unit_test(test_member),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
