@@ -15,17 +15,15 @@
 #include "bridge/base/random.h"
 #include "bridge/base/table.h"
 #include "bridge/codec/json_parse.h"
-#include "bridge/http/client.h"
+#include "bridge/commands/listing.h"
 #include "bridge/kafka/producer.h"
 #include "bridge/kafka/range.h"
 #include "bridge/kafka/topics.h"
-#include "bridge/propexo/api.h"
 #include "bridge/propexo/selection.h"
 
-#define KEPT_MS    30000 /* an order must be kept within this time */
-#define LOOK_MS    500
-#define CONNECT_MS 10000
-#define BAR        30 /* columns */
+#define KEPT_MS 30000 /* an order must be kept within this time */
+#define LOOK_MS 500
+#define BAR     30 /* columns */
 
 struct order {
     const struct config *config;
@@ -137,44 +135,25 @@ static bool wait_kept(struct order *order, struct error *error)
     }
 }
 
+struct sending {
+    struct order *order;
+    struct producer *producer;
+};
+
+static bool order_integration(void *context, const char *id, const cJSON *row, struct error *error)
+{
+    const struct sending *sending = context;
+    (void)row;
+    return order_lists(sending->order, sending->producer, id, error);
+}
+
 /* Sends the order for all integrations that the API lists. */
 static bool send_all(struct order *order, struct producer *producer, struct error *error)
 {
-    const struct config *config = order->config;
-    struct http_options options = {.max_connections = 1,
-                                   .connect_timeout_ms = CONNECT_MS,
-                                   .timeout_ms = (int)config->api.timeout_ms,
-                                   .max_body = (size_t)16 << 20,
-                                   .bearer = config->api.token};
-    struct http_client *client = http_client_new(&options, error);
-    bool more = client != NULL;
-    bool ok = more;
-    for (int64_t offset = 0; ok && more; offset += API_PAGE_SIZE) {
-        struct http_answer answer = {0};
-        char *url = api_integrations_url(config->api.base_url, offset);
-        ok = http_client_call(client, url, NULL, NULL, &answer, error);
-        free(url);
-        struct api_page page = {0};
-        if (ok)
-            page = api_read_page(&answer);
-        if (ok && page.outcome != API_RECORD)
-            ok = error_set(error,
-                           page.outcome == API_OUTAGE || page.outcome == API_LIMITED
-                               ? VERDICT_RETRY
-                               : VERDICT_CONFIGURATION,
-                           "the list of integrations: status %ld, %s", answer.status, page.detail);
-        const cJSON *row;
-        cJSON_ArrayForEach(row, page.items)
-        {
-            const char *id = json_member_text(row, "id");
-            if (ok && id != NULL)
-                ok = order_lists(order, producer, id, error);
-        }
-        more = page.has_more;
-        cJSON_Delete(page.items);
-        http_answer_free(&answer);
-    }
-    http_client_free(client);
+    struct sending sending = {order, producer};
+    struct listing *listing = listing_open(order->config, error);
+    bool ok = listing != NULL && listing_integrations(listing, order_integration, &sending, error);
+    listing_close(listing);
     return ok;
 }
 

@@ -1,0 +1,135 @@
+#include "bridge/commands/listing.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "bridge/base/clock.h"
+#include "bridge/base/memory.h"
+#include "bridge/codec/json_parse.h"
+#include "bridge/http/client.h"
+#include "bridge/propexo/budget.h"
+
+#define CONNECT_MS   10000
+#define MAX_BODY     ((size_t)64 << 20)
+#define TRIES        5
+#define FIRST_MS     500 /* before another try; doubles */
+#define LIMITED_MOST 10  /* 429s in a row: ten minutes */
+
+struct listing {
+    const struct config *config;
+    struct http_client *client;
+    struct budget budget;
+};
+
+struct listing *listing_open(const struct config *config, struct error *error)
+{
+    struct http_options options = {.max_connections = 1,
+                                   .connect_timeout_ms = CONNECT_MS,
+                                   .timeout_ms = (int)config->api.timeout_ms,
+                                   .max_body = MAX_BODY,
+                                   .bearer = config->api.token};
+    struct http_client *client = http_client_new(&options, error);
+    if (client == NULL)
+        return NULL;
+    struct listing *listing = memory_new(1, sizeof *listing);
+    *listing = (struct listing){
+        .config = config,
+        .client = client,
+        .budget = budget_new(config->api.requests_per_minute, clock_ms()),
+    };
+    return listing;
+}
+
+void listing_close(struct listing *listing)
+{
+    if (listing == NULL)
+        return;
+    http_client_free(listing->client);
+    free(listing);
+}
+
+static void rest(int64_t ms)
+{
+    struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
+    (void)nanosleep(&pause, NULL);
+}
+
+static void await_budget(struct listing *listing)
+{
+    int64_t wait;
+    while ((wait = budget_wait(&listing->budget, BUDGET_THRIFTY, 0, clock_ms())) > 0)
+        rest(wait);
+    budget_spend(&listing->budget, clock_ms());
+}
+
+/* One request. `status` is 0 when no answer came. */
+static struct api_page ask(struct listing *listing, const char *url, long *status,
+                           struct error *error)
+{
+    struct http_answer answer = {0};
+    struct api_page page = {.outcome = API_OUTAGE, .total = -1, .detail = ""};
+    int64_t began_ms = clock_ms();
+    *status = 0;
+    if (http_client_call(listing->client, url, NULL, NULL, &answer, error)) {
+        budget_learn(&listing->budget, answer.limit, answer.remaining, 0, clock_ms() - began_ms,
+                     clock_ms());
+        page = api_read_page(&answer);
+        *status = answer.status;
+        if (page.outcome == API_LIMITED)
+            budget_limited(&listing->budget, answer.retry_after_s, clock_ms());
+        /* What the page says is static or the answer's, which ends here. */
+        if (page.outcome != API_RECORD)
+            (void)error_set(error, VERDICT_RETRY, "%s", page.detail);
+    }
+    http_answer_free(&answer);
+    page.detail = "";
+    return page;
+}
+
+bool listing_page(struct listing *listing, const char *url, const char *what, struct api_page *page,
+                  struct error *error)
+{
+    int64_t pause_ms = FIRST_MS;
+    int limited = 0;
+    for (int tries = 1;; tries++) {
+        struct error cause = {0};
+        long status = 0;
+        await_budget(listing);
+        *page = ask(listing, url, &status, &cause);
+        if (page->outcome == API_RECORD)
+            return true;
+        if (page->outcome == API_LIMITED && ++limited <= LIMITED_MOST) {
+            tries--;
+            continue;
+        }
+        bool passes = page->outcome == API_OUTAGE || page->outcome == API_LIMITED;
+        if (!passes || tries == TRIES)
+            return error_set(error, passes ? VERDICT_RETRY : VERDICT_CONFIGURATION,
+                             "%s: status %ld, %s", what, status, cause.message);
+        rest(pause_ms);
+        pause_ms *= 2;
+    }
+}
+
+bool listing_integrations(struct listing *listing, listing_integration *each, void *context,
+                          struct error *error)
+{
+    bool ok = true;
+    bool more = true;
+    for (int64_t offset = 0; ok && more; offset += API_PAGE_SIZE) {
+        struct api_page page = {0};
+        char *url = api_integrations_url(listing->config->api.base_url, offset);
+        ok = listing_page(listing, url, "the list of integrations", &page, error);
+        free(url);
+        const cJSON *row;
+        cJSON_ArrayForEach(row, page.items)
+        {
+            const char *id = json_member_text(row, "id");
+            if (ok && id != NULL)
+                ok = each(context, id, row, error);
+        }
+        more = page.has_more;
+        cJSON_Delete(page.items);
+    }
+    return ok;
+}

@@ -1,0 +1,37 @@
+/*
+ * The API as a subcommand reads it: one request after the other, within the budget, patient with
+ * outages. One thread.
+ */
+#ifndef BRIDGE_COMMANDS_LISTING_H
+#define BRIDGE_COMMANDS_LISTING_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bridge/base/attributes.h"
+#include "bridge/base/error.h"
+#include "bridge/config/config.h"
+#include "bridge/propexo/api.h"
+
+struct listing;
+
+/* Keeps to the thrifty pace of `api.requests_per_minute`: a running bridge spends from it too. */
+struct listing *listing_open(const struct config *config, struct error *error) MUST_CHECK;
+void listing_close(struct listing *listing); /* NULL is allowed */
+
+/* GETs a page. Waits for the budget and out a 429; tries a few more times what failed on the way.
+ * `what` names the list in an error. On true the caller deletes `page->items`. Errors:
+ * VERDICT_RETRY for an outage, VERDICT_CONFIGURATION for a refusal, with its status. */
+bool listing_page(struct listing *listing, const char *url, const char *what, struct api_page *page,
+                  struct error *error) MUST_CHECK;
+
+/* Called with each integration's id and row. False ends the walk with `error`. */
+typedef bool listing_integration(void *context, const char *id, const cJSON *row,
+                                 struct error *error);
+
+/* All integrations that /v1/admin/integrations/ lists. */
+bool listing_integrations(struct listing *listing, listing_integration *each, void *context,
+                          struct error *error) MUST_CHECK;
+
+#endif
