@@ -10,11 +10,14 @@
 #include "bridge/base/store.h"
 
 /* Changes with the form of keys or values: an older cache is then not read. */
-#define FORM "1"
+#define FORM "2"
 
 struct cache {
     struct store *store;
 };
+
+/* Longer ids stand in the middle of a key as their digest. */
+#define PART_MAXIMUM 128
 
 /* A key: kind, partition number and names, or their digest where that is too long for the store. */
 struct key {
@@ -109,10 +112,31 @@ void cache_put_offset(struct cache *cache, const char *topic, int number, int64_
     store_put(cache->store, key.bytes, key.length, &offset, sizeof offset);
 }
 
+/* An integration as a part of a key that more follows: short, and none begins like another. The
+ * caller frees. */
+static char *integration_part(const char *integration_id)
+{
+    char sha256[DIGEST_TEXT_SIZE];
+    size_t length = strlen(integration_id);
+    return length <= PART_MAXIMUM
+               ? memory_format("%zu:%s", length, integration_id)
+               : memory_format("#:%s", digest_sha256(integration_id, length, sha256));
+}
+
+static void drop_all(struct cache *cache, char kind, int number, const char *first)
+{
+    char *prefix = memory_format("%c%d/%s/", kind, number, first);
+    store_drop(cache->store, prefix, strlen(prefix));
+    free(prefix);
+}
+
 /* What the records of one backfill have in common. The caller frees. */
 static char *met_by(const char *model, const char *integration_id)
 {
-    return memory_format("%s/%s", model, integration_id);
+    char *name = integration_part(integration_id);
+    char *by = memory_format("%s/%s", model, name);
+    free(name);
+    return by;
 }
 
 bool cache_meet(struct cache *cache, int number, const char *model, const char *integration_id,
@@ -132,9 +156,72 @@ bool cache_meet(struct cache *cache, int number, const char *model, const char *
 void cache_forget_met(struct cache *cache, int number, const char *model,
                       const char *integration_id)
 {
-    char *prefix = memory_format("m%d/%s/%s/", number, model, integration_id);
-    store_drop(cache->store, prefix, strlen(prefix));
-    free(prefix);
+    char *by = met_by(model, integration_id);
+    drop_all(cache, 'm', number, by);
+    free(by);
+}
+
+static struct key heard_key(int number, int generation, const char *integration_id,
+                            const char *model, const char *id)
+{
+    char *by = integration_part(integration_id);
+    char *record = memory_format("%s/%s", model, id);
+    struct key key = make_key(generation == 0 ? 'h' : 'i', number, by, record);
+    free(record);
+    free(by);
+    return key;
+}
+
+bool cache_heard(struct cache *cache, int number, int generation, const char *integration_id,
+                 const char *model, const char *id, const void **value, size_t *length)
+{
+    struct key key = heard_key(number, generation, integration_id, model, id);
+    return store_get(cache->store, key.bytes, key.length, value, length);
+}
+
+void cache_put_heard(struct cache *cache, int number, int generation, const char *integration_id,
+                     const char *model, const char *id, const void *value, size_t length)
+{
+    struct key key = heard_key(number, generation, integration_id, model, id);
+    store_put(cache->store, key.bytes, key.length, value, length);
+}
+
+void cache_drop_heard(struct cache *cache, int number, int generation, const char *integration_id)
+{
+    char *by = integration_part(integration_id);
+    drop_all(cache, generation == 0 ? 'h' : 'i', number, by);
+    free(by);
+}
+
+bool cache_window(struct cache *cache, int number, const char *integration_id, const void **value,
+                  size_t *length)
+{
+    struct key key = make_key('w', number, "", integration_id);
+    return store_get(cache->store, key.bytes, key.length, value, length);
+}
+
+void cache_put_window(struct cache *cache, int number, const char *integration_id,
+                      const void *value, size_t length)
+{
+    struct key key = make_key('w', number, "", integration_id);
+    store_put(cache->store, key.bytes, key.length, value, length);
+}
+
+uint32_t cache_epoch(struct cache *cache, int number)
+{
+    struct key key = make_key('e', number, "", "");
+    const void *value = NULL;
+    size_t length = 0;
+    uint32_t epoch = 0;
+    if (store_get(cache->store, key.bytes, key.length, &value, &length) && length == sizeof epoch)
+        memcpy(&epoch, value, sizeof epoch);
+    return epoch;
+}
+
+void cache_put_epoch(struct cache *cache, int number, uint32_t epoch)
+{
+    struct key key = make_key('e', number, "", "");
+    store_put(cache->store, key.bytes, key.length, &epoch, sizeof epoch);
 }
 
 void cache_drop_states(struct cache *cache, int number)

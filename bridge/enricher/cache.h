@@ -50,6 +50,20 @@ bool cache_meet(struct cache *cache, int number, const char *model, const char *
 void cache_forget_met(struct cache *cache, int number, const char *model,
                       const char *integration_id);
 
+/* Ledger (ledger.h): what was heard of a record, in one of two generations; of an integration; how
+ * often a partition number was blind. Values live until the next call. */
+bool cache_heard(struct cache *cache, int number, int generation, const char *integration_id,
+                 const char *model, const char *id, const void **value, size_t *length) MUST_CHECK;
+void cache_put_heard(struct cache *cache, int number, int generation, const char *integration_id,
+                     const char *model, const char *id, const void *value, size_t length);
+void cache_drop_heard(struct cache *cache, int number, int generation, const char *integration_id);
+bool cache_window(struct cache *cache, int number, const char *integration_id, const void **value,
+                  size_t *length) MUST_CHECK;
+void cache_put_window(struct cache *cache, int number, const char *integration_id,
+                      const void *value, size_t length);
+uint32_t cache_epoch(struct cache *cache, int number) MUST_CHECK;
+void cache_put_epoch(struct cache *cache, int number, uint32_t epoch);
+
 /* Forgets all states of a partition number, or all parents of a model there. */
 void cache_drop_states(struct cache *cache, int number);
 void cache_drop_parents(struct cache *cache, int number, const char *model);

@@ -1,0 +1,264 @@
+#include "bridge/enricher/ledger.h"
+
+#include <string.h>
+
+/* What was heard this long ago is forgotten: Propexo sends a webhook again for 2.5 hours. */
+#define KEPT_MS (INT64_C(3) * 3600 * 1000)
+/* Contents kept of one record; of more the oldest are forgotten. */
+#define MOST 32
+/* Of two generations the older one is dropped as a whole. */
+#define GENERATIONS 2
+
+/* Events of one content, of one record. */
+struct heard {
+    uint64_t hash;
+    uint32_t window; /* heard in, last */
+    uint32_t count;  /* in that window */
+    uint32_t owed;   /* was made good; its webhook has not come */
+    uint32_t at_s;
+};
+
+struct record_page {
+    struct heard items[MOST + 1];
+    size_t count;
+};
+
+bool ledger_window(const struct ledger *ledger, struct ledger_window *window, bool *verified)
+{
+    const void *value = NULL;
+    size_t length = 0;
+    *window = (struct ledger_window){0};
+    *verified = false;
+    if (!cache_window(ledger->cache, ledger->number, ledger->integration_id, &value, &length) ||
+        length != sizeof *window)
+        return false;
+    memcpy(window, value, sizeof *window);
+    *verified = window->epoch == cache_epoch(ledger->cache, ledger->number);
+    return true;
+}
+
+static void put_window(const struct ledger *ledger, const struct ledger_window *window)
+{
+    cache_put_window(ledger->cache, ledger->number, ledger->integration_id, window, sizeof *window);
+}
+
+/* Of a number that was never blind all is known from its first event on. */
+static void begin(const struct ledger *ledger, const struct ledger_start *start, int64_t wall_ms)
+{
+    struct ledger_window window = {.start = *start, .generation_ms = wall_ms};
+    put_window(ledger, &window);
+}
+
+void ledger_open(const struct ledger *ledger, int64_t anchor_ms, int64_t wall_ms)
+{
+    struct ledger_window window;
+    struct ledger_start start = {0, anchor_ms, 0, anchor_ms};
+    bool verified;
+    if (!ledger_window(ledger, &window, &verified))
+        begin(ledger, &start, wall_ms);
+}
+
+static bool read_page(const struct ledger *ledger, uint32_t generation, const char *model,
+                      const char *record_id, struct record_page *page)
+{
+    const void *value = NULL;
+    size_t length = 0;
+    page->count = 0;
+    if (!cache_heard(ledger->cache, ledger->number, (int)(generation % GENERATIONS),
+                     ledger->integration_id, model, record_id, &value, &length) ||
+        length > sizeof page->items)
+        return false;
+    page->count = length / sizeof page->items[0];
+    memcpy(page->items, value, page->count * sizeof page->items[0]);
+    return true;
+}
+
+/* What is known of the record, also by the generation before. */
+static void read_both(const struct ledger *ledger, uint32_t generation, const char *model,
+                      const char *record_id, struct record_page *page)
+{
+    if (!read_page(ledger, generation, model, record_id, page))
+        (void)read_page(ledger, generation + 1, model, record_id, page);
+}
+
+static void put_page(const struct ledger *ledger, uint32_t generation, const char *model,
+                     const char *record_id, const struct record_page *page)
+{
+    size_t skipped = page->count > MOST ? page->count - MOST : 0;
+    cache_put_heard(ledger->cache, ledger->number, (int)(generation % GENERATIONS),
+                    ledger->integration_id, model, record_id, page->items + skipped,
+                    (page->count - skipped) * sizeof page->items[0]);
+}
+
+static struct heard *find(struct record_page *page, uint64_t hash)
+{
+    for (size_t i = 0; i < page->count; i++) {
+        if (page->items[i].hash == hash)
+            return &page->items[i];
+    }
+    return NULL;
+}
+
+static int64_t count_in(const struct record_page *page, uint32_t window)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < page->count; i++)
+        count += page->items[i].window == window ? page->items[i].count : 0;
+    return count;
+}
+
+/* The item of this content, made when there is none. */
+static struct heard *item_of(struct record_page *page, uint64_t hash, uint32_t window)
+{
+    struct heard *item = find(page, hash);
+    if (item == NULL) {
+        item = &page->items[page->count++];
+        *item = (struct heard){.hash = hash, .window = window};
+    }
+    return item;
+}
+
+void ledger_hear(const struct ledger *ledger, const char *model, const char *record_id,
+                 uint64_t hash, int64_t wall_ms)
+{
+    struct ledger_window window;
+    struct record_page page;
+    bool verified;
+    if (!ledger_window(ledger, &window, &verified))
+        return;
+    read_both(ledger, window.generation, model, record_id, &page);
+    bool first = count_in(&page, window.start.number) == 0;
+    bool known = find(&page, hash) != NULL;
+    struct heard *item = item_of(&page, hash, window.start.number);
+    item->at_s = (uint32_t)(wall_ms / 1000);
+    if (item->owed > 0) {
+        item->owed--;
+    } else {
+        item->count = item->window == window.start.number ? item->count + 1 : 1;
+        item->window = window.start.number;
+        window.heard++;
+        window.records += first;
+        window.doubts += known;
+        put_window(ledger, &window);
+    }
+    put_page(ledger, window.generation, model, record_id, &page);
+}
+
+int64_t ledger_count(const struct ledger *ledger, const char *model, const char *record_id)
+{
+    struct ledger_window window;
+    struct record_page page;
+    bool verified;
+    if (!ledger_window(ledger, &window, &verified))
+        return 0;
+    read_both(ledger, window.generation, model, record_id, &page);
+    return count_in(&page, window.start.number);
+}
+
+bool ledger_knows(const struct ledger *ledger, const char *model, const char *record_id,
+                  uint64_t hash)
+{
+    struct ledger_window window;
+    struct record_page page;
+    bool verified;
+    if (!ledger_window(ledger, &window, &verified))
+        return false;
+    read_both(ledger, window.generation, model, record_id, &page);
+    return find(&page, hash) != NULL;
+}
+
+void ledger_owe(const struct ledger *ledger, const char *model, const char *record_id,
+                uint64_t hash, int64_t wall_ms)
+{
+    struct ledger_window window;
+    struct record_page page;
+    bool verified;
+    if (!ledger_window(ledger, &window, &verified))
+        return;
+    read_both(ledger, window.generation, model, record_id, &page);
+    struct heard *item = item_of(&page, hash, window.start.number);
+    item->owed = 1;
+    item->at_s = (uint32_t)(wall_ms / 1000);
+    put_page(ledger, window.generation, model, record_id, &page);
+}
+
+/* What is heard from now on goes into the next generation, once the present one is old enough. */
+static void turn_generation(const struct ledger *ledger, struct ledger_window *window,
+                            int64_t wall_ms)
+{
+    if (wall_ms >= window->generation_ms && wall_ms - window->generation_ms < KEPT_MS)
+        return;
+    window->generation++;
+    window->generation_ms = wall_ms;
+    cache_drop_heard(ledger->cache, ledger->number, (int)(window->generation % GENERATIONS),
+                     ledger->integration_id);
+}
+
+void ledger_close(const struct ledger *ledger, const struct ledger_start *start, uint64_t by,
+                  int64_t wall_ms)
+{
+    struct ledger_window window;
+    bool verified;
+    if (!ledger_window(ledger, &window, &verified))
+        return;
+    window.before = window.start;
+    window.closing = by;
+    window.start = *start;
+    window.epoch = cache_epoch(ledger->cache, ledger->number);
+    window.heard = window.records = window.doubts = 0;
+    turn_generation(ledger, &window, wall_ms);
+    put_window(ledger, &window);
+}
+
+void ledger_closed(const struct ledger *ledger)
+{
+    struct ledger_window window;
+    bool verified;
+    if (!ledger_window(ledger, &window, &verified))
+        return;
+    window.closing = 0;
+    put_window(ledger, &window);
+}
+
+/* It begins somewhere else than was thought: what was heard in it is not all. */
+static void move(const struct ledger *ledger, struct ledger_window *window,
+                 const struct ledger_start *start)
+{
+    window->start = *start;
+    window->closing = 0;
+    window->epoch = cache_epoch(ledger->cache, ledger->number) - 1;
+    window->heard = window->records = window->doubts = 0;
+    put_window(ledger, window);
+}
+
+static bool is_same(const struct ledger_start *a, const struct ledger_start *b)
+{
+    return a->number == b->number && a->anchor_ms == b->anchor_ms && a->counted == b->counted &&
+           a->newest_ms == b->newest_ms;
+}
+
+void ledger_restore(const struct ledger *ledger, const struct ledger_start *start, int64_t wall_ms)
+{
+    struct ledger_window window;
+    bool verified;
+    if (!ledger_window(ledger, &window, &verified))
+        window = (struct ledger_window){.generation_ms = wall_ms};
+    else if (is_same(&window.start, start)) {
+        ledger_closed(ledger);
+        return;
+    }
+    move(ledger, &window, start);
+}
+
+void ledger_settle(const struct ledger *ledger, uint64_t by)
+{
+    struct ledger_window window;
+    bool verified;
+    if (ledger_window(ledger, &window, &verified) && window.closing != 0 && window.closing != by)
+        move(ledger, &window, &window.before);
+}
+
+void ledger_blind(struct cache *cache, int number)
+{
+    cache_put_epoch(cache, number, cache_epoch(cache, number) + 1);
+}

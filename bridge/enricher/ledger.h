@@ -1,0 +1,93 @@
+/*
+ * Which changes of an integration webhooks have told of, since the last time that was compared with
+ * what the API recorded (/v1/admin/data-diffs/). Kept in the cache, by partition number.
+ *
+ * A window lies between two such comparisons. The API's side of it is a count, by which clocks and
+ * equal stamps do not matter: changes recorded since one old moment, the anchor, less those of
+ * earlier windows. Our side is a count for each record. Each event's content is kept for some hours
+ * as a hash, so that a webhook that comes late, after its change was found missing, or for the
+ * second time, is not taken for another change. When contents cannot be matched (the API may record
+ * them in another form) the counts alone decide.
+ *
+ * What was heard before an assignment and cannot be known makes a window unverified: whatever is
+ * not heard in it is made good, but is not called missed.
+ */
+#ifndef BRIDGE_ENRICHER_LEDGER_H
+#define BRIDGE_ENRICHER_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bridge/base/attributes.h"
+#include "bridge/enricher/cache.h"
+
+/* One integration's page; borrows all. */
+struct ledger {
+    struct cache *cache;
+    int number; /* of the partition */
+    const char *integration_id;
+};
+
+/* Where a window begins, in the API's words. */
+struct ledger_start {
+    uint32_t number;   /* of the window; 0 = the first */
+    int64_t anchor_ms; /* changes are counted from this moment on, without it */
+    int64_t counted;   /* of these, how many belong to earlier windows */
+    int64_t newest_ms; /* stamp of the newest change of these; the anchor when there are none */
+};
+
+struct ledger_window {
+    struct ledger_start start;
+    struct ledger_start before; /* while `closing` */
+    uint64_t closing; /* not 0: who closed the window before it, and has not committed that yet */
+    uint32_t epoch; /* all since then was heard, if nothing has been missed since (ledger_blind) */
+    uint32_t generation;
+    int64_t generation_ms; /* wall clock: began */
+    int64_t heard;         /* events */
+    int64_t records;       /* that they speak of */
+    int64_t doubts; /* events whose like was heard before, in this window or an earlier one */
+};
+
+/* The window; false when nothing was heard of the integration. `*verified`: all was heard in it. */
+bool ledger_window(const struct ledger *ledger, struct ledger_window *window,
+                   bool *verified) MUST_CHECK;
+
+/* The first event of an integration was taken, or its first sync: a window begins at this moment
+ * (wall clock), unless there is one. */
+void ledger_open(const struct ledger *ledger, int64_t anchor_ms, int64_t wall_ms);
+
+/* An event of the record was taken; `hash` is that of its content. There must be a window. */
+void ledger_hear(const struct ledger *ledger, const char *model, const char *record_id,
+                 uint64_t hash, int64_t wall_ms);
+
+/* How many events of the record were heard in this window. */
+int64_t ledger_count(const struct ledger *ledger, const char *model,
+                     const char *record_id) MUST_CHECK;
+
+/* Was an event of this content heard or made good, in this window or hours before it? */
+bool ledger_knows(const struct ledger *ledger, const char *model, const char *record_id,
+                  uint64_t hash) MUST_CHECK;
+
+/* The change is made good: its webhook, should it come, is not another one. */
+void ledger_owe(const struct ledger *ledger, const char *model, const char *record_id,
+                uint64_t hash, int64_t wall_ms);
+
+/* A new window begins, with what is heard from now on. `by` (not 0) tells this assignment from
+ * others: until ledger_closed, whoever has another one goes back to where the window before began.
+ */
+void ledger_close(const struct ledger *ledger, const struct ledger_start *start, uint64_t by,
+                  int64_t wall_ms);
+void ledger_closed(const struct ledger *ledger);
+
+/* Where the window begins by what is committed; it becomes unverified when that was not known. */
+void ledger_restore(const struct ledger *ledger, const struct ledger_start *start, int64_t wall_ms);
+
+/* A window whose beginning is not committed, by another assignment than `by`, begins again where
+ * the one before did. */
+void ledger_settle(const struct ledger *ledger, uint64_t by);
+
+/* Events of this partition number were taken by somebody else: all its windows are unverified. */
+void ledger_blind(struct cache *cache, int number);
+
+#endif

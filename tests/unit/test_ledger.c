@@ -1,0 +1,163 @@
+/* Which changes webhooks have told of: windows, late and repeated ones, what cannot be known. */
+#include "tests/unit/unit.h"
+
+#include "bridge/enricher/ledger.h"
+
+#define HOUR (INT64_C(3600) * 1000)
+
+static struct ledger fixture(const char *integration_id)
+{
+    struct config config = {0};
+    struct error error;
+    config.topics.prefix = (char[]){"p"};
+    config.enricher.group = (char[]){"g"};
+    config.enricher.cache_dir = (char[]){""};
+    struct cache *cache = cache_open(&config, "cluster", &error);
+    assert_non_null(cache);
+    return (struct ledger){cache, 3, integration_id};
+}
+
+static struct ledger_window window_of(const struct ledger *ledger, bool verified)
+{
+    struct ledger_window window;
+    bool is_verified;
+    assert_true(ledger_window(ledger, &window, &is_verified));
+    assert_int_equal(is_verified, verified);
+    return window;
+}
+
+static void close_window(const struct ledger *ledger, uint32_t number, int64_t wall_ms)
+{
+    struct ledger_start start = {number, 1000, number * 10, 2000 + number};
+    ledger_close(ledger, &start, 1, wall_ms);
+    ledger_closed(ledger);
+}
+
+static void test_counts(void **state)
+{
+    struct ledger ledger = fixture("i");
+    struct ledger other = {ledger.cache, 3, "i/units"};
+    struct ledger_window window;
+    bool verified;
+    (void)state;
+    assert_false(ledger_window(&ledger, &window, &verified));
+    ledger_hear(&ledger, "units", "a", 1, 0); /* without a window: nothing */
+    ledger_open(&ledger, 1000, 0);
+    ledger_open(&ledger, 5000, 0);
+    ledger_open(&other, 7000, 0);
+    ledger_hear(&ledger, "units", "a", 1, 0);
+    ledger_hear(&ledger, "units", "a", 2, 0);
+    ledger_hear(&ledger, "units", "b", 1, 0);
+    ledger_hear(&other, "units", "a", 9, 0);
+    window = window_of(&ledger, true);
+    assert_int_equal(window.start.anchor_ms, 1000);
+    assert_int_equal(window.heard, 3);
+    assert_int_equal(window.records, 2);
+    assert_int_equal(window.doubts, 0);
+    assert_int_equal(ledger_count(&ledger, "units", "a"), 2);
+    assert_int_equal(ledger_count(&ledger, "units", "c"), 0);
+    assert_true(ledger_knows(&ledger, "units", "a", 2));
+    assert_false(ledger_knows(&ledger, "units", "a", 9));
+    ledger_hear(&ledger, "units", "a", 1, 0); /* there and back, or sent twice */
+    assert_int_equal(window_of(&ledger, true).doubts, 1);
+    assert_int_equal(ledger_count(&ledger, "units", "a"), 3);
+    cache_drop_heard(ledger.cache, 3, 0, "i");
+    assert_int_equal(ledger_count(&ledger, "units", "a"), 0);
+    assert_int_equal(ledger_count(&other, "units", "a"), 1);
+    cache_close(ledger.cache);
+}
+
+static void test_late_and_again(void **state)
+{
+    struct ledger ledger = fixture("i");
+    (void)state;
+    ledger_open(&ledger, 1000, 0);
+    ledger_hear(&ledger, "units", "a", 1, 0);
+    ledger_owe(&ledger, "units", "b", 5, 0);
+    assert_int_equal(ledger_count(&ledger, "units", "b"), 0);
+    close_window(&ledger, 1, 1);
+    assert_int_equal(window_of(&ledger, true).heard, 0);
+    assert_int_equal(ledger_count(&ledger, "units", "a"), 0);
+    ledger_hear(&ledger, "units", "b", 5, 2); /* late: it was made good */
+    assert_int_equal(window_of(&ledger, true).heard, 0);
+    ledger_hear(&ledger, "units", "b", 5, 3); /* now it is another change */
+    assert_int_equal(window_of(&ledger, true).heard, 1);
+    assert_int_equal(window_of(&ledger, true).doubts, 1);
+    ledger_hear(&ledger, "units", "a", 1, 3);
+    assert_int_equal(window_of(&ledger, true).doubts, 2);
+    assert_int_equal(ledger_count(&ledger, "units", "a"), 1);
+    cache_close(ledger.cache);
+}
+
+static void test_forgets(void **state)
+{
+    struct ledger ledger = fixture("i");
+    (void)state;
+    ledger_open(&ledger, 1000, 0);
+    ledger_hear(&ledger, "units", "a", 1, 0);
+    close_window(&ledger, 1, 2 * HOUR);
+    assert_true(ledger_knows(&ledger, "units", "a", 1));
+    close_window(&ledger, 2, 4 * HOUR);
+    assert_true(ledger_knows(&ledger, "units", "a", 1)); /* the generation before */
+    close_window(&ledger, 3, 8 * HOUR);
+    assert_false(ledger_knows(&ledger, "units", "a", 1));
+    for (uint64_t hash = 1; hash <= 100; hash++)
+        ledger_hear(&ledger, "units", "many", hash, 8 * HOUR);
+    assert_true(ledger_knows(&ledger, "units", "many", 100));
+    assert_false(ledger_knows(&ledger, "units", "many", 1));
+    assert_int_equal(window_of(&ledger, true).heard, 100);
+    cache_close(ledger.cache);
+}
+
+static void test_blind(void **state)
+{
+    struct ledger ledger = fixture("i");
+    struct ledger later = {ledger.cache, 3, "later"};
+    struct ledger elsewhere = {ledger.cache, 4, "elsewhere"};
+    (void)state;
+    ledger_open(&ledger, 1000, 0);
+    ledger_open(&elsewhere, 1000, 0);
+    ledger_blind(ledger.cache, 3);
+    ledger_open(&later, 1000, 0);
+    (void)window_of(&ledger, false);
+    (void)window_of(&later, false);
+    (void)window_of(&elsewhere, true);
+    close_window(&ledger, 1, 1);
+    (void)window_of(&ledger, true);
+    ledger_blind(ledger.cache, 3);
+    (void)window_of(&ledger, false);
+    cache_close(ledger.cache);
+}
+
+static void test_restores(void **state)
+{
+    struct ledger ledger = fixture("i");
+    struct ledger_start committed = {1, 1000, 10, 2000};
+    struct ledger_start next = {2, 1000, 20, 3000};
+    (void)state;
+    ledger_restore(&ledger, &committed, 0); /* another instance's */
+    assert_int_equal(window_of(&ledger, false).start.counted, 10);
+    ledger_close(&ledger, &next, 7, 1);
+    ledger_hear(&ledger, "units", "a", 1, 0);
+    ledger_settle(&ledger, 7); /* under way */
+    assert_int_equal(window_of(&ledger, true).start.counted, 20);
+    ledger_settle(&ledger, 8); /* it was never committed */
+    assert_int_equal(window_of(&ledger, false).start.counted, 10);
+    assert_int_equal(ledger_count(&ledger, "units", "b"), 0);
+    ledger_close(&ledger, &next, 8, 1);
+    ledger_restore(&ledger, &next, 2); /* it was, and the process ended before it knew */
+    assert_int_equal(window_of(&ledger, true).closing, 0);
+    ledger_restore(&ledger, &committed, 2);
+    assert_int_equal(window_of(&ledger, false).start.counted, 10);
+    cache_close(ledger.cache);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_counts),   cmocka_unit_test(test_late_and_again),
+        cmocka_unit_test(test_forgets),  cmocka_unit_test(test_blind),
+        cmocka_unit_test(test_restores),
+    };
+    return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);
+}
