@@ -34,6 +34,15 @@
       "Events not worked on again: an earlier commit tells them as done.")                         \
     X(PROGRESS_WRITTEN, counter, "progress_written_total", "",                                     \
       "Texts published that say how far backfills have come.")                                     \
+    X(EVENTS_RECOVERED, counter, "events_recovered_total", "",                                     \
+      "Events written for webhooks that did not arrive, and barriers behind them.")                \
+    X(WEBHOOKS_MISSED, counter, "webhooks_missed_total", "",                                       \
+      "Records of which a sync's check found a webhook missing; they were made good.")             \
+    X(WEBHOOKS_UNVERIFIED, counter, "webhooks_unverified_total", "",                               \
+      "Records made good of which it is not known whether their webhooks came: after a restart.")  \
+    X(SYNCS_RECONCILED, counter, "syncs_checked_total", "outcome=\"reconciled\"",                  \
+      "Syncs by the outcome of their check.")                                                      \
+    X(SYNCS_UNRECONCILED, counter, "syncs_checked_total", "outcome=\"not_reconciled\"", "")        \
     X(MILESTONES, counter, "milestones_total", "", "Milestones told on the activity topic.")       \
     X(WAITING_RECORDS, gauge, "waiting_records", "",                                               \
       "Records with a change that is not yet committed.")                                          \

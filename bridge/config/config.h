@@ -101,6 +101,11 @@ struct config {
         int64_t min_interval_ms;
     } backfill;
     struct {
+        bool reconcile;
+        int64_t grace_ms;
+        int64_t deadline_ms;
+    } sync;
+    struct {
         char *listen;
         char *token;
     } admin;

@@ -136,6 +136,15 @@ const struct config_key config_keys[] = {
      .most = 2592000000, .unit = "milliseconds", .offset = AT(backfill.min_interval_ms),
      .help = "A first sync does not order another one within this time."},
 
+    {"sync", "reconcile", TYPE_BOOL, .initial = "true", .offset = AT(sync.reconcile),
+     .help = "After each sync, look for webhooks that did not arrive."},
+    {"sync", "grace_ms", TYPE_INTEGER, .initial = "3000", .least = 0, .most = 3600000,
+     .unit = "milliseconds", .offset = AT(sync.grace_ms),
+     .help = "Webhooks that are missing at the end of a sync are waited for so long."},
+    {"sync", "deadline_ms", TYPE_INTEGER, .initial = "600000", .least = 100, .most = 86400000,
+     .unit = "milliseconds", .offset = AT(sync.deadline_ms),
+     .help = "A sync whose check takes longer is told as not reconciled."},
+
     {"admin", "listen", TYPE_ADDRESS, .initial = "127.0.0.1:9090", .offset = AT(admin.listen),
      .help = "Address of health, metrics and console; port 0 chooses a free one."},
     {"admin", "token", TYPE_SECRET, .initial = "", .least = 1, .offset = AT(admin.token),

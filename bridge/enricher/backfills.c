@@ -16,7 +16,9 @@
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
 #include "bridge/codec/json_parse.h"
+#include "bridge/codec/timestamp.h"
 #include "bridge/enricher/backfill.h"
+#include "bridge/enricher/ledger.h"
 #include "bridge/enricher/requests.h"
 
 /* One request in so many is a backfill's when others have work too. */
@@ -34,15 +36,19 @@ static const char *name_of(const struct engine *engine, const struct backfill *b
     return engine->selection->names[backfill->place];
 }
 
-/* `claim`: the events that go along, or NULL. */
+/* `claim`: the events that go along, or NULL. A sweep is begun anew after a crash. */
 static void write_down(struct engine *engine, const struct backfill *backfill, struct claim *claim)
 {
+    if (backfill->sweep)
+        return;
     engine_text(engine, ITEM_PROGRESS, backfill->slot, name_of(engine, backfill),
                 backfill->integration_id, backfill_write(backfill), NULL, claim);
 }
 
 static void tell(struct engine *engine, const struct backfill *backfill, const char *event)
 {
+    if (backfill->sweep)
+        return;
     cJSON *root = cJSON_CreateObject();
     double seconds = (double)(clock_wall_ms() - backfill->started_ms) / 1000;
     (void)cJSON_AddStringToObject(root, "event", event);
@@ -79,8 +85,8 @@ static void append(struct engine *engine, struct backfill *backfill)
 static struct backfill *find(const struct engine *engine, int place, const char *integration_id)
 {
     struct backfill *backfill = engine->backfills;
-    while (backfill != NULL &&
-           (backfill->place != place || strcmp(backfill->integration_id, integration_id) != 0))
+    while (backfill != NULL && (backfill->sweep || backfill->place != place ||
+                                strcmp(backfill->integration_id, integration_id) != 0))
         backfill = backfill->next;
     return backfill;
 }
@@ -189,11 +195,25 @@ static bool take_row(struct engine *engine, const struct backfill *backfill, cJS
     struct item *item =
         engine_item(engine, ITEM_SNAPSHOT, backfill->place, id, backfill->integration_id);
     item->slot = backfill->slot;
-    item->trigger = "BACKFILL";
+    item->trigger = backfill->sweep ? "SYNC_COMPLETE" : "BACKFILL";
     item->record = cJSON_DetachItemViaPointer(rows, row);
     item->record_bytes = bytes;
     engine_settle(engine, item, &none);
     return true;
+}
+
+/* A row of a sweep: has no webhook told of its change? */
+static void note_swept(struct engine *engine, struct backfill *sweep, const cJSON *row,
+                       const char *id)
+{
+    struct ledger ledger = {engine->cache, sweep->slot % engine->topics->partitions,
+                            sweep->integration_id};
+    int64_t stamp = 0;
+    if (!timestamp_member(row, "updated_at", &stamp) || stamp <= sweep->since)
+        return;
+    sweep->top = stamp > sweep->top ? stamp : sweep->top;
+    sweep->unheard +=
+        ledger_count(&ledger, name_of(engine, sweep), id) == 0 && !backfill_overlaps(sweep, id);
 }
 
 /* Those that were not met before are published; and all, at the end, of what changed since it
@@ -210,8 +230,11 @@ static void take_rows(struct engine *engine, struct backfill *backfill, struct a
     size_t i = 0;
     for (const cJSON *row = page->items->child; row != NULL; row = row->next, i++) {
         const char *id = json_member_text(row, "id");
-        bool is_new = id != NULL && cache_meet(engine->cache, number, name_of(engine, backfill),
-                                               backfill->integration_id, id);
+        bool is_new = !backfill->sweep && id != NULL &&
+                      cache_meet(engine->cache, number, name_of(engine, backfill),
+                                 backfill->integration_id, id);
+        if (backfill->sweep && id != NULL)
+            note_swept(engine, backfill, row, id);
         met += is_new;
         wanted[i] = is_new || top;
     }
@@ -268,7 +291,9 @@ static enum api_outcome answered(struct engine *engine, void *target, uint64_t s
     struct backfill *backfill = target;
     struct api_page page = api_read_page(http);
     backfill->in_flight = false;
-    if (page.outcome == API_RECORD)
+    if (backfill->abandoned)
+        drop(engine, backfill);
+    else if (page.outcome == API_RECORD)
         on_page(engine, backfill, &page, start, http->length, now_ms);
     else
         on_failure(engine, backfill, page.outcome, page.detail, http->status, now_ms);
@@ -282,8 +307,9 @@ static void complete(struct engine *engine, struct backfill *backfill)
     backfill->phase = BACKFILL_DONE;
     backfill->again = false;
     backfill->ended_ms = clock_wall_ms();
-    cache_forget_met(engine->cache, backfill->slot % engine->topics->partitions,
-                     name_of(engine, backfill), backfill->integration_id);
+    if (!backfill->sweep)
+        cache_forget_met(engine->cache, backfill->slot % engine->topics->partitions,
+                         name_of(engine, backfill), backfill->integration_id);
     tell(engine, backfill, "BACKFILL_COMPLETE");
     write_down(engine, backfill, NULL);
 }
@@ -341,5 +367,30 @@ void engine_complete_backfills(struct engine *engine)
     for (struct backfill *each = engine->backfills; each != NULL; each = each->next) {
         if (each->phase == BACKFILL_READ && engine->committed_serial >= each->waits_for[0])
             complete(engine, each);
+    }
+}
+
+struct backfill *engine_begin_sweep(struct engine *engine, int slot, const char *integration_id,
+                                    int64_t since_ms, int64_t overlap_ms)
+{
+    struct backfill *sweep =
+        backfill_new(integration_id, slot / engine->topics->partitions, slot, "", clock_wall_ms());
+    sweep->sweep = true;
+    sweep->phase = BACKFILL_TOP;
+    sweep->newest = since_ms - overlap_ms;
+    sweep->since = sweep->top = since_ms;
+    /* Before others, of which each may take hours. */
+    sweep->next = engine->backfills;
+    engine->backfills = sweep;
+    return sweep;
+}
+
+void engine_end_sweep(struct engine *engine, struct backfill *sweep)
+{
+    if (sweep->in_flight) {
+        sweep->abandoned = true;
+        sweep->phase = BACKFILL_DONE;
+    } else {
+        drop(engine, sweep);
     }
 }

@@ -16,6 +16,8 @@ static void free_item(struct item *item)
     cJSON_Delete(item->record);
     free(item->state);
     free(item->text);
+    free(item->sync_id);
+    free(item->sync_checked);
     for (size_t i = 0; item->originals != NULL && i < item->claim.count; i++) {
         if (item->originals[i] != NULL)
             rd_kafka_message_destroy(item->originals[i]);

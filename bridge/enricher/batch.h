@@ -25,6 +25,7 @@ enum item_kind {
     ITEM_SKIPPED,     /* the same: an earlier commit tells them as done */
     ITEM_PROGRESS,    /* `text`, of a backfill or a sync, for the state topic */
     ITEM_MILESTONE,   /* `text`, for whoever follows the activity topic */
+    ITEM_EVENT,       /* `text`, an event for the partition `slot`: made good by a sync's check */
 };
 
 struct item {
@@ -35,10 +36,12 @@ struct item {
     char *integration_id; /* NULL only for a dead letter */
     cJSON *record;        /* ITEM_SNAPSHOT, ITEM_ASSEMBLED */
     char *state;          /* ITEM_ASSEMBLED: what its next event builds on */
-    char *text;           /* ITEM_PROGRESS (NULL: a tombstone), ITEM_MILESTONE: what is published */
-    const char *trigger;  /* why, when it was no event; static. NULL = the claim tells */
-    size_t record_bytes;  /* about what `record` takes in memory */
-    int64_t fetched_ms;   /* wall clock */
+    char *text;    /* ITEM_PROGRESS (NULL: a tombstone), _MILESTONE, _EVENT: what is published */
+    char *sync_id; /* ITEM_EVENT: of the sync */
+    char *sync_checked;  /* ITEM_EVENT: a barrier, and what the check found; NULL: no barrier */
+    const char *trigger; /* why, when it was no event; static. NULL = the claim tells */
+    size_t record_bytes; /* about what `record` takes in memory */
+    int64_t fetched_ms;  /* wall clock */
     bool unconfirmed;
     bool conflicted;
     const char *code; /* ITEM_DEAD_LETTER; static */

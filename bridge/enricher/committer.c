@@ -294,7 +294,11 @@ static enum transaction_outcome add_text(struct committer *committer, const stru
 {
     const struct item *item = &batch->items[index];
     struct envelope envelope = {0};
-    if (item->kind == ITEM_PROGRESS)
+    if (item->kind == ITEM_EVENT)
+        envelope_event(&envelope, item, committer->topics->events[item->place],
+                       item->slot % committer->topics->partitions,
+                       committer->selection->names[item->place], &committer->random);
+    else if (item->kind == ITEM_PROGRESS)
         envelope_progress(&envelope, item, committer->topics->state,
                           item->slot % committer->topics->partitions);
     else
@@ -316,6 +320,7 @@ static enum transaction_outcome add_item(struct committer *committer, struct bat
         return add_events(committer, batch, index, error);
     case ITEM_PROGRESS:
     case ITEM_MILESTONE:
+    case ITEM_EVENT:
         return add_text(committer, batch, index, error);
     case ITEM_NOTHING:
     case ITEM_SKIPPED:

@@ -41,8 +41,11 @@
 #include "bridge/propexo/webhook.h"
 
 struct backfill;
+struct event_headers;
+struct ledger_start;
 struct fetch;
 struct sync;
+struct sync_check;
 struct walk;
 
 struct engine {
@@ -85,6 +88,10 @@ struct engine {
     struct table settling; /* integration id -> struct settling (walks.c) */
 
     struct cache *cache;
+    int64_t *heard_next;         /* by slot: the first offset that the ledger has not heard */
+    int64_t *heard_kept;         /* of that, what is in the cache */
+    uint64_t closing_by;         /* of the present assignment (ledger_close); never 0 */
+    int64_t diffs_refused_until; /* data-diffs are not asked for before: no right to them */
     struct table ahead;          /* states of assembled records that are not committed yet */
     const atomic_bool *stopping; /* what waits gives up */
 
@@ -134,6 +141,28 @@ void engine_load_told(struct engine *engine, const struct consumer_slot *slot);
  * when it is none of its topic's model. */
 void engine_skip(struct engine *engine, const struct consumer_event *event,
                  const struct webhook *webhook, const char *integration_id, int64_t now_ms);
+
+/* hearing.c */
+
+/* The event is counted in the ledger, unless it was before. */
+void engine_hear(struct engine *engine, int slot, const rd_kafka_message_t *message,
+                 const struct webhook *webhook, const struct event_headers *headers);
+
+/* Puts how far the partitions were heard into the cache: before each flush. */
+void engine_keep_heard(struct engine *engine);
+
+/* The partition was assigned: how far the cache has heard it, 0 = not at all. What lies behind that
+ * is to be heard next (engine_hear), or was not (engine_not_heard, up to `offset`). */
+int64_t engine_heard(struct engine *engine, int slot) MUST_CHECK;
+void engine_not_heard(struct engine *engine, int slot, int64_t offset);
+
+/* Where the integration's window begins, for the state topic; back from there (false when `name` is
+ * that of something else); and it was committed, if the item is that. */
+void engine_write_window(struct engine *engine, int slot, const char *integration_id,
+                         const struct ledger_start *start);
+bool engine_restore_window(struct engine *engine, const char *integration_id, const char *name,
+                           int number, const char *text, size_t length);
+void engine_window_committed(struct engine *engine, const struct item *item);
 
 /* children.c */
 
@@ -195,6 +224,16 @@ void engine_restore_backfill(struct engine *engine, const char *integration_id, 
 void engine_complete_backfills(struct engine *engine);
 void engine_forget_backfills(struct engine *engine);
 
+/* Reads the list of the partition's model for the integration, newest change first, down to
+ * `since_ms` less `overlap_ms`, and publishes what is there. Its phase is BACKFILL_DONE when all of
+ * that is committed; `unheard` counts the records changed since of which the ledger heard nothing.
+ */
+struct backfill *engine_begin_sweep(struct engine *engine, int slot, const char *integration_id,
+                                    int64_t since_ms, int64_t overlap_ms) MUST_CHECK;
+
+/* Frees it, whether it is done or not. */
+void engine_end_sweep(struct engine *engine, struct backfill *sweep);
+
 /* syncs.c */
 
 /* The event was taken: whose it is. */
@@ -203,7 +242,8 @@ void engine_tag(struct engine *engine, const struct consumer_event *event,
 
 /* The event is a barrier: a sync of the integration is complete, and covers these models. */
 void engine_take_barrier(struct engine *engine, const struct consumer_event *event,
-                         const char *integration_id, const char *sync_id, const char *models);
+                         const char *integration_id, const struct event_headers *headers,
+                         bool is_backsync);
 
 /* The same of a sync; false when `name` is not that of one. */
 bool engine_restore_sync(struct engine *engine, const char *integration_id, const char *name,
@@ -215,7 +255,25 @@ void engine_count_committed(struct engine *engine, const struct item *item);
 /* Tells of what is complete. Cheap when called often. Returns the milliseconds until it wants to be
  * called again, INT64_MAX when no sync waits. */
 int64_t engine_look_at_syncs(struct engine *engine, int64_t now_ms);
+
+/* Before engine_forget_backfills: their checks may have sweeps. */
 void engine_forget_syncs(struct engine *engine);
+
+/* For reconcile.c: the sync's state goes to the state topic; `place` is that of one of its models.
+ */
+void sync_write_down(struct engine *engine, const struct sync *sync, size_t place);
+
+/* reconcile.c */
+
+/* The barriers of the sync have come, and its check has not ended: goes on with it. It ends with
+ * each model's check `done`, or another barrier under way. */
+void engine_check_sync(struct engine *engine, struct sync *sync, int64_t now_ms);
+
+/* Ends the check without a result; NULL is allowed. */
+void check_free(struct engine *engine, struct sync *sync);
+
+/* What stands in a barrier's header; false when it is not that. */
+bool check_read(const char *text, struct sync_check *check) MUST_CHECK;
 
 /* restore.c */
 

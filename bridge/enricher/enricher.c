@@ -38,9 +38,10 @@ struct enricher {
 static void forget_all(struct engine *engine)
 {
     engine->epoch++;
+    engine->closing_by = random_next(&engine->random) | 1;
     engine_forget_walks(engine);
-    engine_forget_backfills(engine);
     engine_forget_syncs(engine);
+    engine_forget_backfills(engine);
     engine_forget_ahead(engine);
     planner_clear(engine->planner);
     pending_clear(&engine->pending);
@@ -89,6 +90,7 @@ static void on_revoked(void *context)
     }
     engine->paused_count = 0;
     publisher_revoke(engine->publisher);
+    engine_keep_heard(engine);
     forget_all(engine);
     health_set(HEALTH_ASSIGNMENT, false, "no partitions are assigned");
     log_info("revoked", LOG_NUMBER("partitions", partitions));
@@ -152,12 +154,14 @@ static void take_committed(struct engine *engine, const struct batch *batch)
         if (batch->items[i].state != NULL)
             engine_assembled_committed(engine, &batch->items[i]);
         engine_count_committed(engine, &batch->items[i]);
+        engine_window_committed(engine, &batch->items[i]);
     }
 }
 
 static void keep_cache(struct enricher *enricher)
 {
     struct error error;
+    engine_keep_heard(&enricher->engine);
     if (cache_flush(enricher->engine.cache))
         return;
     error_set(&error, VERDICT_RETRY, "the cache in enricher.cache_dir failed");
@@ -313,6 +317,8 @@ static void free_all(struct enricher *enricher)
     free(engine->owned);
     free(engine->paused);
     free(engine->touched);
+    free(engine->heard_next);
+    free(engine->heard_kept);
     if (enricher->wake_fd >= 0)
         (void)close(enricher->wake_fd);
     free(enricher);
@@ -356,6 +362,8 @@ struct enricher *enricher_new(const struct kafka_context *kafka, const struct to
     engine->owned = memory_new((size_t)slots, sizeof *engine->owned);
     engine->paused = memory_new((size_t)slots, sizeof *engine->paused);
     engine->touched = memory_new((size_t)slots, sizeof *engine->touched);
+    engine->heard_next = memory_new((size_t)slots, sizeof *engine->heard_next);
+    engine->heard_kept = memory_new((size_t)slots, sizeof *engine->heard_kept);
     engine->open = batch_new();
     if (start_parts(enricher, kafka, error))
         return enricher;

@@ -9,6 +9,7 @@
 #include "bridge/base/digest.h"
 #include "bridge/base/memory.h"
 #include "bridge/http/client.h"
+#include "bridge/propexo/recreate.h"
 
 /* This much of an event that is too large for the dead letters is kept. */
 #define HEAD_SIZE ((size_t)1024)
@@ -36,6 +37,7 @@ static void add_cloud_event(struct envelope *envelope, const struct item *item, 
     message_header(message, "ce_type",
                    item->kind == ITEM_TOMBSTONE   ? "com.propexo.bridge.tombstone"
                    : item->kind == ITEM_MILESTONE ? "com.propexo.bridge.milestone"
+                   : item->kind == ITEM_EVENT     ? "com.propexo.bridge.recovered"
                                                   : "com.propexo.bridge.snapshot");
     message_header(message, "ce_time", envelope->fetched_at);
     message_header(message, "ce_subject", envelope->subject);
@@ -113,6 +115,29 @@ void envelope_milestone(struct envelope *envelope, const struct item *item, cons
     add_cloud_event(envelope, item, "milestones", random);
     message_header(message, "integration_id", item->integration_id);
     message_header(message, "trigger", item->trigger);
+}
+
+void envelope_event(struct envelope *envelope, const struct item *item, const char *topic,
+                    int partition, const char *model, struct random *random)
+{
+    struct message *message = &envelope->message;
+    message->topic = topic;
+    message->partition = partition;
+    set_key(message, item->integration_id);
+    set_json(message, item->text);
+    clock_format(item->fetched_ms, envelope->fetched_at);
+    add_cloud_event(envelope, item, model, random);
+    message_header(message, "integration_id", item->integration_id);
+    message_header(message, "model", model);
+    message_header(message, "trigger", item->trigger);
+    if (item->sync_checked != NULL) {
+        message_header(message, "sync_id", item->sync_id);
+        message_header(message, "sync_checked", item->sync_checked);
+        return;
+    }
+    envelope->key = memory_format("sync:%s", item->sync_id);
+    message_header(message, "record_id", item->record_id);
+    message_header(message, RECREATE_HEADER, envelope->key);
 }
 
 static bool is_replaced(const char *name)

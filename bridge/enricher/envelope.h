@@ -46,6 +46,10 @@ void envelope_progress(struct envelope *envelope, const struct item *item, const
 void envelope_milestone(struct envelope *envelope, const struct item *item, const char *topic,
                         struct random *random);
 
+/* An event that a sync's check made good, or the barrier behind such ones. */
+void envelope_event(struct envelope *envelope, const struct item *item, const char *topic,
+                    int partition, const char *model, struct random *random);
+
 /* The event `original` again, under `integration_id`. Its own headers are kept, but for the
  * integration. */
 void envelope_forward(struct envelope *envelope, const struct item *item, const char *topic,

@@ -6,55 +6,8 @@
 #include "bridge/base/metrics.h"
 #include "bridge/codec/json_parse.h"
 #include "bridge/enricher/engine.h"
+#include "bridge/enricher/headers.h"
 #include "bridge/propexo/webhook.h"
-
-/* A version-00 traceparent (W3C Trace Context) has this many characters. */
-#define TRACEPARENT_LENGTH 55
-/* The names of all models together are shorter. */
-#define NAMES_MAXIMUM 8192
-
-/* What an event's headers add to its body. Owned copies; NULL when absent. */
-struct headers {
-    char *integration_id;
-    char *traceparent;
-    char *sync_id;
-    char *sync_models;
-    bool forwarded;
-    bool forced; /* an order that somebody gave by hand */
-};
-
-static char *header_text(const rd_kafka_headers_t *headers, const char *name, size_t most)
-{
-    const void *value = NULL;
-    size_t length = 0;
-    if (rd_kafka_header_get_last(headers, name, &value, &length) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        value == NULL || length == 0 || length > most)
-        return NULL;
-    return memory_text_n(value, length);
-}
-
-static struct headers read_headers(const rd_kafka_message_t *message)
-{
-    rd_kafka_headers_t *list = NULL;
-    struct headers headers = {0};
-    if (rd_kafka_message_headers(message, &list) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return headers;
-    char *forwarded = header_text(list, "forwarded", WEBHOOK_ID_MAXIMUM);
-    headers.integration_id = header_text(list, "integration_id", WEBHOOK_ID_MAXIMUM);
-    headers.traceparent = header_text(list, "traceparent", WEBHOOK_ID_MAXIMUM);
-    headers.forwarded = forwarded != NULL;
-    headers.sync_id = header_text(list, "sync_id", WEBHOOK_ID_MAXIMUM);
-    headers.sync_models = header_text(list, "sync_models", NAMES_MAXIMUM);
-    char *forced = header_text(list, "forced", WEBHOOK_ID_MAXIMUM);
-    headers.forced = forced != NULL;
-    free(forced);
-    free(forwarded);
-    if (headers.traceparent != NULL && strlen(headers.traceparent) != TRACEPARENT_LENGTH) {
-        free(headers.traceparent);
-        headers.traceparent = NULL;
-    }
-    return headers;
-}
 
 void engine_tell(struct engine *engine, struct claim *claim, const struct webhook *webhook,
                  const char *traceparent)
@@ -71,7 +24,7 @@ void engine_tell(struct engine *engine, struct claim *claim, const struct webhoo
 
 /* The record is to be fetched. */
 static void join(struct engine *engine, const struct consumer_event *event,
-                 const struct webhook *webhook, const struct headers *headers,
+                 const struct webhook *webhook, const struct event_headers *headers,
                  const char *integration_id, int64_t now_ms)
 {
     int place = event->slot / engine->topics->partitions;
@@ -84,13 +37,14 @@ static void join(struct engine *engine, const struct consumer_event *event,
 }
 
 /* The header wins: it is the receiver's or a forwarder's last word on where the event belongs. */
-static const char *integration_of(const struct headers *headers, const struct webhook *webhook)
+static const char *integration_of(const struct event_headers *headers,
+                                  const struct webhook *webhook)
 {
     return headers->integration_id != NULL ? headers->integration_id : webhook->integration_id;
 }
 
 static const char *refusal(const struct engine *engine, const struct consumer_event *event,
-                           const struct webhook *webhook, const struct headers *headers)
+                           const struct webhook *webhook, const struct event_headers *headers)
 {
     const struct model *model = engine->selection->models[event->slot / engine->topics->partitions];
     if (webhook_is_sync(webhook) && integration_of(headers, webhook) != NULL)
@@ -114,7 +68,7 @@ static void refuse(struct engine *engine, const struct consumer_event *event,
 
 /* A first sync sends no events: what it brought is read from the API. */
 static void take_sync(struct engine *engine, const struct consumer_event *event,
-                      const struct webhook *webhook, const struct headers *headers,
+                      const struct webhook *webhook, const struct event_headers *headers,
                       const char *integration, int64_t now_ms)
 {
     int place = event->slot / engine->topics->partitions;
@@ -124,8 +78,9 @@ static void take_sync(struct engine *engine, const struct consumer_event *event,
                               headers->sync_id == NULL ? "" : headers->sync_id, headers->forced);
         return;
     }
-    if (headers->sync_id != NULL && headers->sync_models != NULL) {
-        engine_take_barrier(engine, event, integration, headers->sync_id, headers->sync_models);
+    if (headers->sync_id != NULL &&
+        (headers->sync_models != NULL || headers->sync_checked != NULL)) {
+        engine_take_barrier(engine, event, integration, headers, webhook->is_backsync);
         return;
     }
     /* Not from a receiver of ours. */
@@ -135,7 +90,7 @@ static void take_sync(struct engine *engine, const struct consumer_event *event,
 }
 
 static void take(struct engine *engine, const struct consumer_event *event,
-                 const struct webhook *webhook, const struct headers *headers, int64_t now_ms)
+                 const struct webhook *webhook, const struct event_headers *headers, int64_t now_ms)
 {
     const char *integration = integration_of(headers, webhook);
     if (webhook_is_sync(webhook)) {
@@ -173,10 +128,11 @@ void engine_take(struct engine *engine, const struct consumer_event *event, int6
         consumer_rejoin(engine->consumer);
         return;
     }
-    struct headers headers = read_headers(message);
+    struct event_headers headers = event_headers_read(message);
     struct webhook webhook = webhook_parse(message->payload, message->len);
     const char *code = refusal(engine, event, &webhook, &headers);
     metrics_add(METRIC_EVENTS_CONSUMED, 1);
+    engine_hear(engine, event->slot, message, &webhook, &headers);
     if (offsets_told(engine->offsets, event->slot, message->offset))
         engine_skip(engine, event, code == NULL && !webhook_is_sync(&webhook) ? &webhook : NULL,
                     integration_of(&headers, &webhook), now_ms);
@@ -185,10 +141,7 @@ void engine_take(struct engine *engine, const struct consumer_event *event, int6
     else
         refuse(engine, event, &webhook, headers.integration_id, code, now_ms);
     engine_tag(engine, event, integration_of(&headers, &webhook));
-    free(headers.integration_id);
-    free(headers.traceparent);
-    free(headers.sync_id);
-    free(headers.sync_models);
+    event_headers_free(&headers);
     webhook_free(&webhook);
 }
 

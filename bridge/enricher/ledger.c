@@ -6,6 +6,8 @@
 #define KEPT_MS (INT64_C(3) * 3600 * 1000)
 /* Contents kept of one record; of more the oldest are forgotten. */
 #define MOST 32
+/* An integration whose syncs are not told is not heard of for ever. */
+#define WINDOW_MOST_MS (INT64_C(8) * 24 * 3600 * 1000)
 /* Of two generations the older one is dropped as a whole. */
 #define GENERATIONS 2
 
@@ -118,6 +120,23 @@ static struct heard *item_of(struct record_page *page, uint64_t hash, uint32_t w
     return item;
 }
 
+/* What is heard from now on goes into the next generation; what the one before it held is
+ * forgotten.
+ */
+static void turn_generation(const struct ledger *ledger, struct ledger_window *window,
+                            int64_t wall_ms)
+{
+    window->generation++;
+    window->generation_ms = wall_ms;
+    cache_drop_heard(ledger->cache, ledger->number, (int)(window->generation % GENERATIONS),
+                     ledger->integration_id);
+}
+
+static bool is_older(const struct ledger_window *window, int64_t most_ms, int64_t wall_ms)
+{
+    return wall_ms < window->generation_ms || wall_ms - window->generation_ms >= most_ms;
+}
+
 void ledger_hear(const struct ledger *ledger, const char *model, const char *record_id,
                  uint64_t hash, int64_t wall_ms)
 {
@@ -126,6 +145,11 @@ void ledger_hear(const struct ledger *ledger, const char *model, const char *rec
     bool verified;
     if (!ledger_window(ledger, &window, &verified))
         return;
+    if (is_older(&window, WINDOW_MOST_MS, wall_ms)) {
+        turn_generation(ledger, &window, wall_ms);
+        window.epoch = cache_epoch(ledger->cache, ledger->number) - 1;
+        put_window(ledger, &window);
+    }
     read_both(ledger, window.generation, model, record_id, &page);
     bool first = count_in(&page, window.start.number) == 0;
     bool known = find(&page, hash) != NULL;
@@ -182,18 +206,6 @@ void ledger_owe(const struct ledger *ledger, const char *model, const char *reco
     put_page(ledger, window.generation, model, record_id, &page);
 }
 
-/* What is heard from now on goes into the next generation, once the present one is old enough. */
-static void turn_generation(const struct ledger *ledger, struct ledger_window *window,
-                            int64_t wall_ms)
-{
-    if (wall_ms >= window->generation_ms && wall_ms - window->generation_ms < KEPT_MS)
-        return;
-    window->generation++;
-    window->generation_ms = wall_ms;
-    cache_drop_heard(ledger->cache, ledger->number, (int)(window->generation % GENERATIONS),
-                     ledger->integration_id);
-}
-
 void ledger_close(const struct ledger *ledger, const struct ledger_start *start, uint64_t by,
                   int64_t wall_ms)
 {
@@ -206,7 +218,8 @@ void ledger_close(const struct ledger *ledger, const struct ledger_start *start,
     window.start = *start;
     window.epoch = cache_epoch(ledger->cache, ledger->number);
     window.heard = window.records = window.doubts = 0;
-    turn_generation(ledger, &window, wall_ms);
+    if (is_older(&window, KEPT_MS, wall_ms))
+        turn_generation(ledger, &window, wall_ms);
     put_window(ledger, &window);
 }
 

@@ -69,6 +69,11 @@ void walk_begin(struct engine *engine, struct record *record, int64_t now_ms);
 /* Starts the next page of a walk that waits for one; false when none does. */
 bool walk_continue(struct engine *engine, int64_t now_ms);
 
+/* reconcile.c */
+
+/* Starts the next question of a sync's check; false when none wants one within `*wait` ms. */
+bool reconcile_continue(struct engine *engine, int64_t now_ms, int64_t *wait);
+
 /* backfills.c */
 
 /* It is a backfill's turn, even when others have work. */

@@ -7,16 +7,22 @@
 #include "bridge/base/memory.h"
 #include "bridge/enricher/engine.h"
 #include "bridge/enricher/family.h"
+#include "bridge/enricher/headers.h"
 #include "bridge/kafka/range.h"
 
 #define FLUSH_EVERY 10000 /* messages: what gathers in the store stays small */
 #define RETRY_MS    250
 #define PATIENCE_MS 60000
 
+/* What another instance took in meanwhile is heard from the topic when it is no more than this; a
+ * cache that begins empty hears nothing of what lies before. */
+#define HEARD_MOST 20000
+
 struct restoring {
     struct engine *engine;
     struct range *range;       /* NULL until something has to be read */
     int number;                /* of the partition */
+    int slot;                  /* the same, with the topic */
     const struct model *model; /* whose events are read */
     int64_t messages;
 };
@@ -54,6 +60,43 @@ static void take_event(void *context, const rd_kafka_message_t *message)
     if (webhook.class == WEBHOOK_EVENT && webhook.model == restoring->model)
         cJSON_Delete(engine_learn_parents(restoring->engine, restoring->number, &webhook));
     webhook_free(&webhook);
+}
+
+static void hear_event(void *context, const rd_kafka_message_t *message)
+{
+    struct restoring *restoring = context;
+    struct event_headers headers = event_headers_read(message);
+    struct webhook webhook = webhook_parse(message->payload, message->len);
+    count_message(restoring);
+    engine_hear(restoring->engine, restoring->slot, message, &webhook, &headers);
+    webhook_free(&webhook);
+    event_headers_free(&headers);
+}
+
+/* The ledger is to have heard all up to the committed offset. */
+static bool hear_slot(struct restoring *restoring, const struct consumer_slot *slot,
+                      struct error *error)
+{
+    struct engine *engine = restoring->engine;
+    const char *topic = engine->topics->events[slot->slot / engine->topics->partitions];
+    int64_t from = engine_heard(engine, slot->slot);
+    int64_t next = from;
+    restoring->slot = slot->slot;
+    if (slot->offset <= from)
+        return true;
+    if (from > 0 && slot->offset - from <= HEARD_MOST) {
+        if (restoring->range == NULL &&
+            (restoring->range = range_open(&engine->kafka, error)) == NULL)
+            return false;
+        if (!range_read(restoring->range, topic, restoring->number, from, slot->offset, hear_event,
+                        restoring, engine->stopping, &next, error))
+            return false;
+    }
+    if (next < slot->offset)
+        engine_not_heard(engine, slot->slot, slot->offset);
+    else
+        engine->heard_next[slot->slot] = slot->offset;
+    return true;
 }
 
 /* From where the cache stands to `to`; from the beginning when the topic is another one than it
@@ -94,7 +137,9 @@ static void take_progress(void *context, const rd_kafka_message_t *message)
     if (slash != NULL) {
         *slash = '\0';
         if (!engine_restore_sync(engine, key, slash + 1, restoring->number, message->payload,
-                                 message->len))
+                                 message->len) &&
+            !engine_restore_window(engine, key, slash + 1, restoring->number, message->payload,
+                                   message->len))
             engine_restore_backfill(engine, key, slash + 1, restoring->number, message->payload,
                                     message->len);
     }
@@ -126,6 +171,8 @@ static bool restore_slot(struct restoring *restoring, const struct consumer_slot
         !catch_up(restoring, engine->topics->assembly, RANGE_END, take_state, error))
         return false;
     restoring->model = engine->selection->models[place];
+    if (!hear_slot(restoring, slot, error))
+        return false;
     return !family_is_named(restoring->model) ||
            catch_up(restoring, engine->topics->events[place], slot->offset, take_event, error);
 }

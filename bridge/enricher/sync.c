@@ -1,6 +1,7 @@
 #include "bridge/enricher/sync.h"
 
 #include <cjson/cJSON.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,11 +50,22 @@ void sync_free(struct sync *sync)
     free(sync);
 }
 
+static void write_check(cJSON *model, const struct sync_check *check)
+{
+    (void)cJSON_AddBoolToObject(model, "reconciled", check->reconciled);
+    (void)cJSON_AddNumberToObject(model, "missed", (double)check->missed);
+    (void)cJSON_AddNumberToObject(model, "unverified", (double)check->unverified);
+}
+
 char *sync_write(const struct sync *sync, const struct selection *selection)
 {
     cJSON *root = cJSON_CreateObject();
     (void)cJSON_AddStringToObject(root, "sync", sync->id);
     (void)cJSON_AddNumberToObject(root, "began_ms", (double)sync->began_ms);
+    if (sync->is_backsync)
+        (void)cJSON_AddTrueToObject(root, "is_backsync");
+    if (sync->reason[0] != '\0')
+        (void)cJSON_AddStringToObject(root, "reason", sync->reason);
     cJSON *models = cJSON_AddObjectToObject(root, "models");
     for (size_t i = 0; i < sync->count; i++) {
         const struct sync_part *part = &sync->parts[i];
@@ -62,16 +74,30 @@ char *sync_write(const struct sync *sync, const struct selection *selection)
         cJSON *model = cJSON_AddObjectToObject(models, selection->names[i]);
         (void)cJSON_AddStringToObject(model, "state", states[part->state]);
         (void)cJSON_AddNumberToObject(model, "offset", (double)part->offset);
+        if (part->state == SYNC_DONE) {
+            (void)cJSON_AddNumberToObject(model, "snapshots", (double)part->snapshots);
+            (void)cJSON_AddNumberToObject(model, "dead_letters", (double)part->dead_letters);
+        }
+        if (part->again)
+            (void)cJSON_AddTrueToObject(model, "again");
+        if (part->check.done)
+            write_check(model, &part->check);
     }
     char *text = cJSON_PrintUnformatted(root);
     cJSON_Delete(root);
     return text;
 }
 
+static int64_t read_number(const cJSON *object, const char *name)
+{
+    const cJSON *number = json_member(object, name);
+    return cJSON_IsNumber(number) ? (int64_t)number->valuedouble : 0;
+}
+
 static void read_part(struct sync_part *part, const cJSON *model)
 {
     const char *state = json_member_text(model, "state");
-    const cJSON *offset = json_member(model, "offset");
+    const cJSON *reconciled = json_member(model, "reconciled");
     for (size_t i = 0; state != NULL && i < ARRAY_LENGTH(states); i++) {
         if (strcmp(states[i], state) == 0)
             part->state = (enum sync_state)i;
@@ -79,7 +105,13 @@ static void read_part(struct sync_part *part, const cJSON *model)
     /* What was not committed with its state is waited for anew. */
     if (part->state == SYNC_COMMITS)
         part->state = SYNC_WAITS;
-    part->offset = cJSON_IsNumber(offset) ? (int64_t)offset->valuedouble : 0;
+    part->offset = read_number(model, "offset");
+    part->again = cJSON_IsTrue(json_member(model, "again"));
+    part->snapshots = read_number(model, "snapshots");
+    part->dead_letters = read_number(model, "dead_letters");
+    part->check =
+        (struct sync_check){reconciled != NULL, cJSON_IsTrue(reconciled),
+                            read_number(model, "missed"), read_number(model, "unverified")};
 }
 
 struct sync *sync_read(const char *text, size_t length, const char *integration_id, int number,
@@ -90,9 +122,11 @@ struct sync *sync_read(const char *text, size_t length, const char *integration_
     const cJSON *models = json_member(root, "models");
     struct sync *sync = NULL;
     if (id != NULL && cJSON_IsObject(models)) {
-        const cJSON *began = json_member(root, "began_ms");
+        const char *reason = json_member_text(root, "reason");
         sync = new_sync(integration_id, id, number, selection);
-        sync->began_ms = cJSON_IsNumber(began) ? (int64_t)began->valuedouble : 0;
+        sync->began_ms = read_number(root, "began_ms");
+        sync->is_backsync = cJSON_IsTrue(json_member(root, "is_backsync"));
+        (void)snprintf(sync->reason, sizeof sync->reason, "%s", reason == NULL ? "" : reason);
         for (const cJSON *model = models->child; model != NULL; model = model->next) {
             int place = selection_find(selection, model->string, strlen(model->string));
             if (place >= 0)
@@ -112,4 +146,39 @@ size_t sync_models(const struct sync *sync, size_t *done)
         *done += sync->parts[i].state == SYNC_DONE;
     }
     return count;
+}
+
+bool sync_is_told(const struct sync *sync)
+{
+    for (size_t i = 0; i < sync->count; i++) {
+        if (sync->parts[i].state == SYNC_UNTOLD)
+            return false;
+    }
+    return true;
+}
+
+bool sync_wants_check(const struct sync *sync)
+{
+    for (size_t i = 0; i < sync->count; i++) {
+        const struct sync_part *part = &sync->parts[i];
+        if (part->state != SYNC_OTHER && !part->check.done && !part->again)
+            return true;
+    }
+    return false;
+}
+
+struct sync_part sync_sum(const struct sync *sync)
+{
+    struct sync_part sum = {.check.reconciled = true};
+    for (size_t i = 0; i < sync->count; i++) {
+        const struct sync_part *part = &sync->parts[i];
+        if (part->state == SYNC_OTHER)
+            continue;
+        sum.snapshots += part->snapshots;
+        sum.dead_letters += part->dead_letters;
+        sum.check.missed += part->check.missed;
+        sum.check.unverified += part->check.unverified;
+        sum.check.reconciled = sum.check.reconciled && part->check.reconciled;
+    }
+    return sum;
 }

@@ -4,9 +4,10 @@
  * The receiver puts a barrier behind the integration's events of each model, so what lies before it
  * in its partition is what the sync brought (webhooks that were refused and come again later lie
  * behind it). It is passed when none of the integration's events before it is open any more, and
- * what they led to is committed: the milestone goes into a later transaction. Each barrier's offset
- * is done as soon as it is written down, so it holds up nobody; whoever owns the partition next
- * reads that, takes the open events in again, and tells the milestone then, maybe twice.
+ * what they led to is committed, and when the sync was checked (reconcile.c): the milestone goes
+ * into a later transaction. Each barrier's offset is done as soon as it is written down, so it
+ * holds up nobody; whoever owns the partition next reads that, takes the open events in again, and
+ * tells the milestone then, maybe twice.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 #include "bridge/enricher/engine.h"
+#include "bridge/enricher/headers.h"
 #include "bridge/enricher/sync.h"
 
 #define LOOK_EVERY_MS 50
@@ -63,6 +65,7 @@ static void drop(struct engine *engine, struct sync *sync)
     while (*at != sync)
         at = &(*at)->next;
     *at = sync->next;
+    check_free(engine, sync);
     sync_free(sync);
 }
 
@@ -81,20 +84,61 @@ static void write_down(struct engine *engine, const struct sync *sync, size_t pl
     free(name);
 }
 
+void sync_write_down(struct engine *engine, const struct sync *sync, size_t place)
+{
+    write_down(engine, sync, place, false, NULL);
+}
+
+static struct sync *new_sync(struct engine *engine, int slot, const char *integration_id,
+                             const struct event_headers *headers, bool is_backsync)
+{
+    struct sync *sync =
+        sync_new(integration_id, headers->sync_id, slot % engine->topics->partitions,
+                 headers->sync_models, engine->selection, clock_wall_ms());
+    sync->is_backsync = is_backsync;
+    append(engine, sync);
+    return sync;
+}
+
+/* What lies before it is waited for. */
+static void wait_for(struct sync_part *part, int64_t offset)
+{
+    part->state = SYNC_WAITS;
+    part->offset = offset;
+    part->open_at = 0;
+}
+
+/* The one behind what a check made good tells what that was; of a sync that is over, nothing. */
+static bool take_second(struct sync *sync, size_t place, const struct event_headers *headers,
+                        int64_t offset)
+{
+    struct sync_check check;
+    if (sync == NULL || !check_read(headers->sync_checked, &check))
+        return false;
+    sync->parts[place].check = check;
+    sync->parts[place].again = false;
+    wait_for(&sync->parts[place], offset);
+    return true;
+}
+
 void engine_take_barrier(struct engine *engine, const struct consumer_event *event,
-                         const char *integration_id, const char *sync_id, const char *models)
+                         const char *integration_id, const struct event_headers *headers,
+                         bool is_backsync)
 {
     size_t place = (size_t)(event->slot / engine->topics->partitions);
     struct claim claim = {0};
-    struct sync *sync = find(engine, integration_id, sync_id);
+    struct sync *sync = find(engine, integration_id, headers->sync_id);
+    bool second = headers->sync_checked != NULL;
     offsets_take(engine->offsets, event->slot, event->message->offset, 1);
     claim_add(&claim, (struct event_ref){event->slot, event->message->offset}, clock_ms());
-    if (sync == NULL) {
-        sync = sync_new(integration_id, sync_id, event->slot % engine->topics->partitions, models,
-                        engine->selection, clock_wall_ms());
-        append(engine, sync);
+    if (second && !take_second(sync, place, headers, event->message->offset)) {
+        engine_nothing(engine, (int)place, engine->selection->names[place], &claim);
+        return;
     }
-    sync->parts[place] = (struct sync_part){.state = SYNC_WAITS, .offset = event->message->offset};
+    if (!second && sync == NULL)
+        sync = new_sync(engine, event->slot, integration_id, headers, is_backsync);
+    if (!second)
+        wait_for(&sync->parts[place], event->message->offset);
     planner_hurry(engine->planner, (int)place, integration_id);
     write_down(engine, sync, place, false, &claim);
 }
@@ -162,16 +206,29 @@ static void tell(struct engine *engine, const struct sync *sync, size_t place, c
              LOG_TEXT("model", engine->selection->names[place]));
 }
 
+static void add_check(cJSON *milestone, const struct sync *sync, const struct sync_part *part)
+{
+    (void)cJSON_AddNumberToObject(milestone, "snapshots", (double)part->snapshots);
+    (void)cJSON_AddNumberToObject(milestone, "dead_letters", (double)part->dead_letters);
+    (void)cJSON_AddNumberToObject(milestone, "missed", (double)part->check.missed);
+    (void)cJSON_AddNumberToObject(milestone, "unverified", (double)part->check.unverified);
+    (void)cJSON_AddBoolToObject(milestone, "reconciled", part->check.reconciled);
+    if (!part->check.reconciled)
+        (void)cJSON_AddStringToObject(milestone, "reason", sync->reason);
+}
+
 static void finish_part(struct engine *engine, struct sync *sync, size_t place)
 {
+    struct sync_part *part = &sync->parts[place];
     struct tally *tally = tally_of(engine, (int)place, sync->integration_id);
     cJSON *milestone = new_milestone(sync, "SNAPSHOTS_COMPLETE");
+    part->snapshots = tally->snapshots;
+    part->dead_letters = tally->dead_letters;
     (void)cJSON_AddStringToObject(milestone, "model", engine->selection->names[place]);
-    (void)cJSON_AddNumberToObject(milestone, "snapshots", (double)tally->snapshots);
-    (void)cJSON_AddNumberToObject(milestone, "dead_letters", (double)tally->dead_letters);
+    add_check(milestone, sync, part);
     tell(engine, sync, place, "SNAPSHOTS_COMPLETE", milestone);
     *tally = (struct tally){0};
-    sync->parts[place].state = SYNC_DONE;
+    part->state = SYNC_DONE;
     write_down(engine, sync, place, false, NULL);
 }
 
@@ -179,10 +236,12 @@ static void finish_part(struct engine *engine, struct sync *sync, size_t place)
 static void finish(struct engine *engine, struct sync *sync, size_t models)
 {
     size_t place = 0;
+    struct sync_part sum = sync_sum(sync);
     while (sync->parts[place].state != SYNC_DONE)
         place++;
     cJSON *milestone = new_milestone(sync, "SYNC_SNAPSHOTS_COMPLETE");
     (void)cJSON_AddNumberToObject(milestone, "models", (double)models);
+    add_check(milestone, sync, &sum);
     tell(engine, sync, place, "SYNC_SNAPSHOTS_COMPLETE", milestone);
     write_down(engine, sync, place, true, NULL);
     drop(engine, sync);
@@ -202,8 +261,47 @@ static void look_at_part(struct engine *engine, struct sync *sync, size_t place)
         part->state = SYNC_COMMITS;
         part->waits_for = engine->batch_serial + (engine->open->count > 0);
     }
-    if (part->state == SYNC_COMMITS && engine->committed_serial >= part->waits_for)
+    if (part->state == SYNC_COMMITS && part->check.done &&
+        engine->committed_serial >= part->waits_for)
         finish_part(engine, sync, place);
+}
+
+/* A barrier that did not come when a later sync's have all come never does: the receiver could not
+ * keep all of them, answered 503, and Propexo told the sync again, under another id. */
+static bool is_superseded(const struct sync *sync)
+{
+    bool told = sync_is_told(sync);
+    for (const struct sync *later = sync->next; later != NULL && !told; later = later->next) {
+        if (strcmp(later->integration_id, sync->integration_id) == 0 && sync_is_told(later))
+            return true;
+    }
+    return false;
+}
+
+static void supersede(struct engine *engine, struct sync *sync)
+{
+    size_t place = 0;
+    while (place + 1 < sync->count &&
+           (sync->parts[place].state == SYNC_OTHER || sync->parts[place].state == SYNC_UNTOLD))
+        place++;
+    log_info("sync_superseded", LOG_TEXT("sync_id", sync->id),
+             LOG_TEXT("integration_id", sync->integration_id));
+    write_down(engine, sync, place, true, NULL);
+    drop(engine, sync);
+}
+
+/* Its barriers have come, its check is not over, and no other check of the integration is: each
+ * window is compared once. */
+static bool wants_check(const struct engine *engine, const struct sync *sync)
+{
+    if (!sync_is_told(sync) || !sync_wants_check(sync))
+        return false;
+    for (const struct sync *first = engine->syncs; first != sync; first = first->next) {
+        if (strcmp(first->integration_id, sync->integration_id) == 0 && sync_is_told(first) &&
+            sync_wants_check(first))
+            return false;
+    }
+    return true;
 }
 
 int64_t engine_look_at_syncs(struct engine *engine, int64_t now_ms)
@@ -216,6 +314,12 @@ int64_t engine_look_at_syncs(struct engine *engine, int64_t now_ms)
     for (struct sync *sync = engine->syncs, *next; sync != NULL; sync = next) {
         size_t done = 0;
         next = sync->next;
+        if (is_superseded(sync)) {
+            supersede(engine, sync);
+            continue;
+        }
+        if (wants_check(engine, sync))
+            engine_check_sync(engine, sync, now_ms);
         for (size_t place = 0; place < sync->count; place++)
             look_at_part(engine, sync, place);
         size_t models = sync_models(sync, &done);

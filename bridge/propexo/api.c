@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "bridge/base/clock.h"
 #include "bridge/base/memory.h"
 #include "bridge/codec/json_parse.h"
 #include "bridge/propexo/brackets.h"
@@ -64,6 +65,18 @@ char *api_diffs_url(const char *base_url, const char *integration_id, int64_t of
                               "&integration_id=%s",
                               base_url, API_PAGE_SIZE, offset, encoded);
     free(encoded);
+    return url;
+}
+
+char *api_diffs_url_after(const char *base_url, const char *integration_id, int64_t after_ms,
+                          int64_t offset)
+{
+    char moment[CLOCK_TEXT_SIZE];
+    char *after = http_encode(clock_format(after_ms, moment));
+    char *all = api_diffs_url(base_url, integration_id, offset);
+    char *url = memory_format("%s&after=%s", all, after);
+    free(all);
+    free(after);
     return url;
 }
 

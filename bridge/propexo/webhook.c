@@ -126,6 +126,7 @@ static struct webhook route(struct webhook webhook)
     if (!is_activity_kind(webhook.kind))
         return not_understood(webhook, "unknown-kind");
     const cJSON *synced = member(data, "models_synced");
+    webhook.is_backsync = cJSON_IsTrue(member(data, "is_backsync"));
     webhook.synced = cJSON_IsArray(synced) && synced->child != NULL ? synced : NULL;
     webhook.class = WEBHOOK_ACTIVITY;
     return webhook;

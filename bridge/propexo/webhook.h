@@ -33,6 +33,7 @@ struct webhook {
     const struct model *model;  /* WEBHOOK_EVENT only */
     const cJSON *diff;          /* {"new": ..., "previous": ...} or NULL */
     const cJSON *payload;       /* the fields known so far, or NULL */
+    bool is_backsync;           /* a sync of which no DATA_* webhooks tell */
     const cJSON *synced;        /* the names of the models that a sync covers; NULL = all */
     cJSON *root;                /* owns every text above */
 };

@@ -273,7 +273,19 @@ class Kafka(JavaServer):
             }
         finally:
             consumer.close()
-        return {place: (high, reached) for place, (high, reached) in ends.items() if high > reached}
+        behind = {place: (high, reached) for place, (high, reached) in ends.items() if high > reached}
+        return {place: ends for place, ends in behind.items() if self._has_messages(place, ends[1])}
+
+    def _has_messages(self, place, offset):
+        """Behind this offset lie messages, and not only a transaction's marker, which no consumer is given."""
+        consumer = self.consumer(f"reader-{uuid.uuid4()}", **{"enable.partition.eof": True, "fetch.wait.max.ms": 20})
+        try:
+            consumer.assign([TopicPartition(*place, offset)])
+            found = []
+            wait_until(lambda: found.extend(consumer.consume(1, timeout=0.05)) or found, ANSWER_SECONDS, "an answer", 0)
+            return found[0].error() is None or found[0].error().code() != KafkaError._PARTITION_EOF
+        finally:
+            consumer.close()
 
     def wait_consumed(self, group, prefix, timeout=120):
         """Returns when the group has committed all messages of the topics whose names begin so."""

@@ -1,0 +1,24 @@
+/* What an event's headers add to its body. Loop thread; only this room includes it. */
+#ifndef BRIDGE_ENRICHER_HEADERS_H
+#define BRIDGE_ENRICHER_HEADERS_H
+
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+
+/* Owned copies; NULL when absent. */
+struct event_headers {
+    char *integration_id;
+    char *traceparent;
+    char *sync_id;
+    char *sync_models;
+    char *sync_checked; /* the barrier behind what reconciliation made good (syncs.c) */
+    bool forwarded;
+    bool forced;    /* an order that somebody gave by hand */
+    bool recovered; /* no webhook: put together from what the API recorded (recreate.h) */
+};
+
+/* The caller frees what is in it. */
+struct event_headers event_headers_read(const rd_kafka_message_t *message);
+void event_headers_free(struct event_headers *headers);
+
+#endif

@@ -1,0 +1,146 @@
+/*
+ * What the ledger hears: each event that is taken in counts once. Events are taken in again after a
+ * crash or a rebalance; how far a partition was heard is kept in the cache, in one step with what
+ * was heard, and what lies before it is not counted again. What others took meanwhile is read from
+ * the topic when it is little; else the partition number was blind. Where a window begins stands on
+ * the state topic, so that it is not the cache's alone.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/base/clock.h"
+#include "bridge/base/log.h"
+#include "bridge/base/memory.h"
+#include "bridge/codec/json_hash.h"
+#include "bridge/codec/json_parse.h"
+#include "bridge/enricher/engine.h"
+#include "bridge/enricher/headers.h"
+#include "bridge/enricher/ledger.h"
+
+/* The first event heard of an integration may not be the first that was sent, and the clocks of the
+ * receiver's machine and of the API may differ: its window begins so long before. */
+#define OPEN_BACK_MS 60000
+/* The key of a window on the state topic is integration_id/ledger:. No model has such a name. */
+#define WINDOW_NAME "ledger:"
+
+/* The cache's name for how far a partition was heard. The caller frees. */
+static char *name_of(const struct engine *engine, int slot)
+{
+    return memory_format("heard/%s", engine->topics->events[slot / engine->topics->partitions]);
+}
+
+static int64_t sent_ms(const rd_kafka_message_t *message)
+{
+    int64_t ms = rd_kafka_message_timestamp(message, NULL);
+    return ms > 0 ? ms : clock_wall_ms();
+}
+
+static void hear(struct engine *engine, int slot, const rd_kafka_message_t *message,
+                 const struct webhook *webhook, const char *integration_id)
+{
+    struct ledger ledger = {engine->cache, slot % engine->topics->partitions, integration_id};
+    const cJSON *content = webhook->diff != NULL ? webhook->diff : webhook->payload;
+    int64_t wall_ms = clock_wall_ms();
+    ledger_open(&ledger, sent_ms(message) - OPEN_BACK_MS, wall_ms);
+    ledger_hear(&ledger, webhook->model->name, webhook->record_id, json_hash(content), wall_ms);
+}
+
+void engine_hear(struct engine *engine, int slot, const rd_kafka_message_t *message,
+                 const struct webhook *webhook, const struct event_headers *headers)
+{
+    const char *integration_id =
+        headers->integration_id != NULL ? headers->integration_id : webhook->integration_id;
+    if (!engine->config->sync.reconcile || message->offset < engine->heard_next[slot])
+        return;
+    engine->heard_next[slot] = message->offset + 1;
+    if (webhook->class == WEBHOOK_EVENT && integration_id != NULL && !headers->recovered &&
+        webhook->model == engine->selection->models[slot / engine->topics->partitions])
+        hear(engine, slot, message, webhook, integration_id);
+}
+
+void engine_keep_heard(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->owned_count; i++) {
+        int slot = engine->owned[i];
+        if (engine->heard_next[slot] == engine->heard_kept[slot])
+            continue;
+        char *name = name_of(engine, slot);
+        cache_put_offset(engine->cache, name, slot % engine->topics->partitions,
+                         engine->heard_next[slot]);
+        engine->heard_kept[slot] = engine->heard_next[slot];
+        free(name);
+    }
+}
+
+int64_t engine_heard(struct engine *engine, int slot)
+{
+    char *name = name_of(engine, slot);
+    int64_t next = cache_offset(engine->cache, name, slot % engine->topics->partitions);
+    free(name);
+    engine->heard_next[slot] = engine->heard_kept[slot] = next;
+    return next;
+}
+
+void engine_not_heard(struct engine *engine, int slot, int64_t offset)
+{
+    int number = slot % engine->topics->partitions;
+    engine->heard_next[slot] = offset;
+    ledger_blind(engine->cache, number);
+    log_debug("sync_window_unverified", LOG_NUMBER("partition", number));
+}
+
+static char *write_window(const struct ledger_start *start)
+{
+    cJSON *root = cJSON_CreateObject();
+    (void)cJSON_AddNumberToObject(root, "window", start->number);
+    (void)cJSON_AddNumberToObject(root, "anchor_ms", (double)start->anchor_ms);
+    (void)cJSON_AddNumberToObject(root, "counted", (double)start->counted);
+    (void)cJSON_AddNumberToObject(root, "newest_ms", (double)start->newest_ms);
+    char *text = cJSON_PrintUnformatted(root);
+    cJSON_Delete(root);
+    return text;
+}
+
+static int64_t read_number(const cJSON *root, const char *name)
+{
+    const cJSON *number = json_member(root, name);
+    return cJSON_IsNumber(number) ? (int64_t)number->valuedouble : 0;
+}
+
+void engine_write_window(struct engine *engine, int slot, const char *integration_id,
+                         const struct ledger_start *start)
+{
+    engine_text(engine, ITEM_PROGRESS, slot, WINDOW_NAME, integration_id, write_window(start), NULL,
+                NULL);
+}
+
+static bool is_window(const char *name)
+{
+    return strcmp(name, WINDOW_NAME) == 0;
+}
+
+bool engine_restore_window(struct engine *engine, const char *integration_id, const char *name,
+                           int number, const char *text, size_t length)
+{
+    struct ledger ledger = {engine->cache, number, integration_id};
+    if (!is_window(name))
+        return false;
+    cJSON *root = text == NULL ? NULL : json_parse(text, length);
+    if (cJSON_IsObject(root)) {
+        struct ledger_start start = {(uint32_t)read_number(root, "window"),
+                                     read_number(root, "anchor_ms"), read_number(root, "counted"),
+                                     read_number(root, "newest_ms")};
+        ledger_restore(&ledger, &start, clock_wall_ms());
+    }
+    cJSON_Delete(root);
+    return true;
+}
+
+void engine_window_committed(struct engine *engine, const struct item *item)
+{
+    if (item->kind != ITEM_PROGRESS || !is_window(item->record_id))
+        return;
+    struct ledger ledger = {engine->cache, item->slot % engine->topics->partitions,
+                            item->integration_id};
+    ledger_closed(&ledger);
+}
