@@ -157,8 +157,8 @@ static cJSON *read_rows(const struct work *work, struct error *error)
     return NULL;
 }
 
-static bool make(const struct work *work, const struct subscription_change *change,
-                 struct error *error)
+static bool make_change(const struct work *work, const struct subscription_change *change,
+                        struct error *error)
 {
     static const enum http_method methods[] = {[SUBSCRIPTION_CREATE] = HTTP_POST,
                                                [SUBSCRIPTION_UPDATE] = HTTP_PUT,
@@ -191,7 +191,7 @@ static bool carry_out(const struct work *work, const struct subscriptions_plan *
         const struct subscription_change *change = &plan->changes[i];
         if (change->action == SUBSCRIPTION_KEEP)
             continue;
-        if (!make(work, change, error))
+        if (!make_change(work, change, error))
             return error_prefix(error, "%zu of %zu changes are made, running it again goes on",
                                 made, to_do(plan));
         done[change->action]++;
