@@ -192,7 +192,8 @@ static bool carry_out(const struct work *work, const struct subscriptions_plan *
         if (change->action == SUBSCRIPTION_KEEP)
             continue;
         if (!make_change(work, change, error))
-            return error_prefix(error, "%zu of %zu changes are made, running it again goes on",
+            return error_prefix(error,
+                                "%zu of %zu changes are known to be made, running it again goes on",
                                 made, to_do(plan));
         done[change->action]++;
         made++;

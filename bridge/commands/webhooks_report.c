@@ -21,9 +21,10 @@ static const char *id_of(const cJSON *row)
 /* A text of the API's in a column; what could steer a terminal is not printed. */
 static void print_cell(const char *text, int width)
 {
+    (void)fputs("  ", stdout);
     for (const char *c = text; *c != '\0'; c++)
         (void)putchar(iscntrl((unsigned char)*c) ? '?' : *c);
-    (void)printf("%*s  ", width > (int)strlen(text) ? width - (int)strlen(text) : 0, "");
+    (void)printf("%*s", width > (int)strlen(text) ? width - (int)strlen(text) : 0, "");
 }
 
 static void widen(int *width, const char *text)
@@ -72,10 +73,10 @@ void webhooks_print_plan(const struct subscriptions_wish *wish,
     for (size_t i = 0; i < plan->count; i++) {
         const struct subscription_change *change = &plan->changes[i];
         char *note = note_of(change);
-        (void)printf("%-6s  ", subscription_action_name(change->action));
+        (void)printf("%-6s", subscription_action_name(change->action));
         print_cell(webhooks_subject(change->model), subjects);
-        print_cell(id_of(change->row), ids);
-        (void)puts(note);
+        print_cell(id_of(change->row), note[0] == '\0' ? 0 : ids);
+        (void)printf("%s%s\n", note[0] == '\0' ? "" : "  ", note);
         free(note);
     }
     (void)printf("%zu to create, %zu to update, %zu to remove, %zu as they should be; "
@@ -122,7 +123,7 @@ void webhooks_print_list(const struct subscriptions_wish *wish, const cJSON *row
         char *shown = shown_url(url == NULL ? "" : url);
         char *triggers = triggers_text(row);
         ours += own;
-        (void)printf("%-6s  %-8s  ", own ? "ours" : "others",
+        (void)printf("%-6s  %-8s", own ? "ours" : "others",
                      cJSON_IsTrue(json_member(row, "active")) ? "active" : "inactive");
         print_cell(webhooks_subject(json_member_text(row, "model")), subjects);
         print_cell(id_of(row), ids);

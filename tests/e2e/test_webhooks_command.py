@@ -173,7 +173,7 @@ def test_an_outage_in_the_middle_and_then_again(run, propexo):
     output, log = run.finish(program, 69)
     made = len(propexo.webhooks())
     assert 5 <= made < 113
-    assert f"{made} of 113 changes are made, running it again goes on: cannot create the webhook for " in log
+    assert f"{made} of 113 changes are known to be made, running it again goes on: cannot create the webhook for " in log
     assert "status 503" in log
     assert output.splitlines()[-1] == f"{made} created, 0 updated, 0 removed"
     propexo.set_faults("")
