@@ -51,6 +51,21 @@ static bool parse_scope(const char *text, struct words *words, struct arguments 
     return all || follow;
 }
 
+static bool parse_url(const char *text, struct words *words, struct arguments *arguments)
+{
+    const char *value;
+    if ((value = option("--url", text, words)) != NULL) {
+        bool first = arguments->url == NULL && *value != '\0';
+        arguments->url = value;
+        return first;
+    }
+    bool json = strcmp(text, "--json") == 0;
+    bool rotate = strcmp(text, "--rotate") == 0;
+    arguments->json |= json;
+    arguments->rotate |= rotate;
+    return json || rotate;
+}
+
 static bool parse_one(const struct syntax *syntax, const char *text, struct words *words,
                       struct arguments *arguments)
 {
@@ -69,7 +84,9 @@ static bool parse_one(const struct syntax *syntax, const char *text, struct word
         arguments->word = text;
         return true;
     }
-    return syntax->scope && parse_scope(text, words, arguments);
+    if ((syntax->options & SYNTAX_URL) != 0 && parse_url(text, words, arguments))
+        return true;
+    return (syntax->options & SYNTAX_SCOPE) != 0 && parse_scope(text, words, arguments);
 }
 
 bool arguments_parse(const struct syntax *syntax, int argc, char **argv,
@@ -89,7 +106,12 @@ bool arguments_parse(const struct syntax *syntax, int argc, char **argv,
                       syntax->words);
         return false;
     }
-    if (syntax->scope && (arguments->integration == NULL) != arguments->all) {
+    if ((syntax->options & SYNTAX_URL) != 0 && arguments->url == NULL) {
+        (void)fprintf(stderr, "propexo-bridge %s: --url URL must be given\n\n", syntax->name);
+        return false;
+    }
+    if ((syntax->options & SYNTAX_SCOPE) != 0 &&
+        (arguments->integration == NULL) != arguments->all) {
         (void)fprintf(stderr, "propexo-bridge %s: either --integration ID or --all\n\n",
                       syntax->name);
         return false;

@@ -22,13 +22,24 @@ struct arguments {
     size_t model_count; /* 0 = all */
     bool all;           /* integrations */
     bool follow;
+
+    /* Of subcommands that take a URL. */
+    const char *url; /* NULL = not given */
+    bool json;
+    bool rotate;
+};
+
+/* Groups of options; a set of bits. */
+enum syntax_options {
+    SYNTAX_SCOPE = 1, /* --integration ID | --all, --model M..., --follow */
+    SYNTAX_URL = 2,   /* --url URL, which must be given, --json, --rotate */
 };
 
 /* What a subcommand understands. */
 struct syntax {
     const char *name;
     const char *words; /* of which one must follow, separated by spaces; NULL: none */
-    bool scope;        /* --integration ID | --all, --model M..., --follow */
+    unsigned options;  /* enum syntax_options */
 };
 
 /* Reads argv from the third on; borrows its texts. False with a sentence on standard error. */

@@ -1,12 +1,13 @@
 #include "bridge/commands/listing.h"
 
+#include <ctype.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "bridge/base/clock.h"
 #include "bridge/base/memory.h"
 #include "bridge/codec/json_parse.h"
-#include "bridge/http/client.h"
 #include "bridge/propexo/budget.h"
 
 #define CONNECT_MS   10000
@@ -62,53 +63,98 @@ static void await_budget(struct listing *listing)
     budget_spend(&listing->budget, clock_ms());
 }
 
-/* One request. `status` is 0 when no answer came. */
-static struct api_page ask(struct listing *listing, const char *url, long *status,
-                           struct error *error)
+/* What came of one request. */
+struct result {
+    enum api_outcome outcome;
+    long status;          /* 0 when no answer came */
+    struct api_page page; /* of a GET */
+    struct error cause;   /* unless API_RECORD */
+};
+
+/* What a page or an outcome says of itself is static or the answer's, which ends with the request:
+ * it is copied. The API's own sentence, if there is one, says more. */
+static void keep_cause(struct result *result, const struct http_answer *answer, const char *detail,
+                       const char *secret)
+{
+    char *said = answer->status == 200 ? NULL : api_read_refusal(answer);
+    bool tells = said != NULL && (secret == NULL || strstr(said, secret) == NULL);
+    (void)error_set(&result->cause, VERDICT_RETRY, "%.200s", tells ? said : detail);
+    for (char *c = result->cause.message; *c != '\0'; c++)
+        *c = iscntrl((unsigned char)*c) ? ' ' : *c;
+    free(said);
+}
+
+static void ask(struct listing *listing, const struct http_request *request, const char *secret,
+                struct result *result)
 {
     struct http_answer answer = {0};
-    struct api_page page = {.outcome = API_OUTAGE, .total = -1, .detail = ""};
     int64_t began_ms = clock_ms();
-    *status = 0;
-    if (http_client_call(listing->client, url, NULL, NULL, &answer, error)) {
+    const char *detail = "";
+    *result = (struct result){.outcome = API_OUTAGE, .page = {.total = -1, .detail = ""}};
+    if (http_client_send(listing->client, request, &answer, &result->cause)) {
         budget_learn(&listing->budget, answer.limit, answer.remaining, 0, clock_ms() - began_ms,
                      clock_ms());
-        page = api_read_page(&answer);
-        *status = answer.status;
-        if (page.outcome == API_LIMITED)
+        result->status = answer.status;
+        if (request->method == HTTP_GET) {
+            result->page = api_read_page(&answer);
+            result->outcome = result->page.outcome;
+            detail = result->page.detail;
+        } else {
+            result->outcome = api_read_change(&answer, &detail);
+        }
+        if (result->outcome == API_LIMITED)
             budget_limited(&listing->budget, answer.retry_after_s, clock_ms());
-        /* What the page says is static or the answer's, which ends here. */
-        if (page.outcome != API_RECORD)
-            (void)error_set(error, VERDICT_RETRY, "%s", page.detail);
+        if (result->outcome != API_RECORD)
+            keep_cause(result, &answer, detail, secret);
     }
     http_answer_free(&answer);
-    page.detail = "";
-    return page;
+    result->page.detail = "";
+}
+
+/* Within the budget, and again while that may help. False with `error` unless API_RECORD. */
+static bool insist(struct listing *listing, const struct http_request *request, const char *what,
+                   const char *secret, struct result *result, struct error *error)
+{
+    int64_t pause_ms = FIRST_MS;
+    int limited = 0;
+    for (int tries = 1;; tries++) {
+        await_budget(listing);
+        ask(listing, request, secret, result);
+        if (result->outcome == API_RECORD)
+            return true;
+        if (result->outcome == API_LIMITED && ++limited <= LIMITED_MOST) {
+            tries--;
+            continue;
+        }
+        bool passes = result->outcome == API_OUTAGE || result->outcome == API_LIMITED;
+        if (!passes || tries == TRIES)
+            return error_set(error, passes ? VERDICT_RETRY : VERDICT_CONFIGURATION,
+                             "%s: status %ld, %s", what, result->status, result->cause.message);
+        rest(pause_ms);
+        pause_ms *= 2;
+    }
 }
 
 bool listing_page(struct listing *listing, const char *url, const char *what, struct api_page *page,
                   struct error *error)
 {
-    int64_t pause_ms = FIRST_MS;
-    int limited = 0;
-    for (int tries = 1;; tries++) {
-        struct error cause = {0};
-        long status = 0;
-        await_budget(listing);
-        *page = ask(listing, url, &status, &cause);
-        if (page->outcome == API_RECORD)
-            return true;
-        if (page->outcome == API_LIMITED && ++limited <= LIMITED_MOST) {
-            tries--;
-            continue;
-        }
-        bool passes = page->outcome == API_OUTAGE || page->outcome == API_LIMITED;
-        if (!passes || tries == TRIES)
-            return error_set(error, passes ? VERDICT_RETRY : VERDICT_CONFIGURATION,
-                             "%s: status %ld, %s", what, status, cause.message);
-        rest(pause_ms);
-        pause_ms *= 2;
-    }
+    struct http_request request = {.url = url};
+    struct result result;
+    bool ok = insist(listing, &request, what, NULL, &result, error);
+    *page = result.page;
+    return ok;
+}
+
+bool listing_change(struct listing *listing, const struct http_request *request, const char *what,
+                    const char *secret, struct error *error)
+{
+    struct result result;
+    struct error failure;
+    if (insist(listing, request, what, secret, &result, &failure) ||
+        (result.outcome == API_GONE && request->method != HTTP_POST))
+        return true;
+    *error = failure;
+    return false;
 }
 
 bool listing_integrations(struct listing *listing, listing_integration *each, void *context,

@@ -1,5 +1,5 @@
 /*
- * The API as a subcommand reads it: one request after the other, within the budget, patient with
+ * The API as a subcommand uses it: one request after the other, within the budget, patient with
  * outages. One thread.
  */
 #ifndef BRIDGE_COMMANDS_LISTING_H
@@ -12,6 +12,7 @@
 #include "bridge/base/attributes.h"
 #include "bridge/base/error.h"
 #include "bridge/config/config.h"
+#include "bridge/http/client.h"
 #include "bridge/propexo/api.h"
 
 struct listing;
@@ -25,6 +26,12 @@ void listing_close(struct listing *listing); /* NULL is allowed */
  * VERDICT_RETRY for an outage, VERDICT_CONFIGURATION for a refusal, with its status. */
 bool listing_page(struct listing *listing, const char *url, const char *what, struct api_page *page,
                   struct error *error) MUST_CHECK;
+
+/* POSTs, PUTs or DELETEs, as patient as listing_page: what failed on the way is tried again, so a
+ * POST may have been done twice. True when it was done, and also when what was to be put or deleted
+ * is no longer there. `what` names it in an error, and `secret` (or NULL) is never part of one. */
+bool listing_change(struct listing *listing, const struct http_request *request, const char *what,
+                    const char *secret, struct error *error) MUST_CHECK;
 
 /* Called with each integration's id and row. False ends the walk with `error`. */
 typedef bool listing_integration(void *context, const char *id, const cJSON *row,

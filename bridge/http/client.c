@@ -15,7 +15,6 @@
 #include "bridge/http/easy.h"
 
 #define KEEP_BODY_CAPACITY ((size_t)256 << 10)
-#define CALL_POLL_MS       1000
 #define UNRESERVED         "-._~"
 
 struct transfer {
@@ -26,8 +25,8 @@ struct transfer {
     size_t taken;          /* bytes of it so far */
     char sha256[DIGEST_TEXT_SIZE];
     struct http_answer answer;
-    struct curl_slist *headers; /* of a POST; NULL otherwise */
-    char *post;                 /* owned */
+    struct curl_slist *headers; /* of a request with a body; NULL otherwise */
+    char *sent;                 /* that body, owned */
     http_done *done;
     void *context;
     bool busy;
@@ -38,9 +37,10 @@ struct transfer {
 
 struct waiting {
     struct waiting *next;
+    enum http_method method;
     char *url;
-    char *content_type; /* NULL unless `body` */
-    char *body;         /* NULL = GET */
+    char *content_type;
+    char *body;
     http_done *done;
     void *context;
 };
@@ -175,7 +175,7 @@ static void transfer_free(struct transfer *transfer)
         (void)curl_multi_remove_handle(transfer->client->multi, transfer->easy);
     curl_easy_cleanup(transfer->easy);
     curl_slist_free_all(transfer->headers);
-    free(transfer->post);
+    free(transfer->sent);
     digest_free(transfer->digest);
     buffer_free(&transfer->body);
 }
@@ -198,18 +198,20 @@ void http_client_free(struct http_client *client)
     free(client);
 }
 
-static bool enqueue(struct http_client *client, const char *url, const char *content_type,
-                    const char *body, http_done *done, void *context, struct error *error)
+bool http_client_start(struct http_client *client, const struct http_request *request,
+                       http_done *done, void *context, struct error *error)
 {
+    const char *url = request->url;
     if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
         return error_set(error, VERDICT_CONFIGURATION,
                          "the URL does not begin with http:// or https://");
     if (client->waiting_count >= HTTP_MAX_WAITING)
         return error_set(error, VERDICT_RETRY, "%d requests wait already", HTTP_MAX_WAITING);
     struct waiting *waiting = memory_new(1, sizeof *waiting);
+    waiting->method = request->method;
     waiting->url = memory_text(url);
-    waiting->content_type = memory_text(content_type);
-    waiting->body = memory_text(body);
+    waiting->content_type = memory_text(request->content_type);
+    waiting->body = memory_text(request->body);
     waiting->done = done;
     waiting->context = context;
     *client->last = waiting;
@@ -221,7 +223,8 @@ static bool enqueue(struct http_client *client, const char *url, const char *con
 bool http_client_get(struct http_client *client, const char *url, http_done *done, void *context,
                      struct error *error)
 {
-    return enqueue(client, url, NULL, NULL, done, context, error);
+    struct http_request request = {.url = url};
+    return http_client_start(client, &request, done, context, error);
 }
 
 int http_client_in_flight(const struct http_client *client)
@@ -271,10 +274,10 @@ static enum http_outcome outcome_of(const struct transfer *transfer, CURLcode re
 static void release(struct transfer *transfer)
 {
     struct http_client *client = transfer->client;
-    if (transfer->post != NULL) {
+    if (transfer->sent != NULL) {
         (void)curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, NULL);
-        free(transfer->post);
-        transfer->post = NULL;
+        free(transfer->sent);
+        transfer->sent = NULL;
         curl_slist_free_all(transfer->headers);
         transfer->headers = NULL;
     }
@@ -314,30 +317,39 @@ static void finish(struct transfer *transfer, CURLcode result)
     release(transfer);
 }
 
-static CURLcode set_request(struct transfer *transfer, struct waiting *waiting)
+static CURLcode set_body(struct transfer *transfer, struct waiting *waiting)
 {
     CURL *easy = transfer->easy;
     CURLcode result = CURLE_OK;
-    EASY_SET(easy, result, CURLOPT_URL, waiting->url);
-    /* Waits for a connection to say whether it multiplexes. Without TLS only its first answer
-     * would, and a slow one would hold up all others. */
-    EASY_SET(easy, result, CURLOPT_PIPEWAIT, strncasecmp(waiting->url, "https:", 6) == 0 ? 1L : 0L);
-    if (waiting->body == NULL) {
-        EASY_SET(easy, result, CURLOPT_HTTPGET, 1L);
-        EASY_SET(easy, result, CURLOPT_HTTPHEADER, transfer->client->headers);
-        return result;
-    }
     char *type = memory_format("content-type: %s", waiting->content_type);
     transfer->headers = curl_slist_append(NULL, type);
     (void)curl_slist_append(transfer->headers, "accept: application/json");
     (void)curl_slist_append(transfer->headers, "expect:");
     free(type);
-    transfer->post = waiting->body;
+    transfer->sent = waiting->body;
     waiting->body = NULL;
     EASY_SET(easy, result, CURLOPT_HTTPHEADER, transfer->headers);
     EASY_SET(easy, result, CURLOPT_POST, 1L);
-    EASY_SET(easy, result, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(transfer->post));
-    EASY_SET(easy, result, CURLOPT_POSTFIELDS, transfer->post);
+    EASY_SET(easy, result, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(transfer->sent));
+    EASY_SET(easy, result, CURLOPT_POSTFIELDS, transfer->sent);
+    return result;
+}
+
+static CURLcode set_request(struct transfer *transfer, struct waiting *waiting)
+{
+    /* A name given here is kept over every redirect; libcurl knows GET and POST without. */
+    static const char *const names[] = {[HTTP_PUT] = "PUT", [HTTP_DELETE] = "DELETE"};
+    CURL *easy = transfer->easy;
+    CURLcode result = CURLE_OK;
+    EASY_SET(easy, result, CURLOPT_URL, waiting->url);
+    EASY_SET(easy, result, CURLOPT_CUSTOMREQUEST, names[waiting->method]);
+    /* Waits for a connection to say whether it multiplexes. Without TLS only its first answer
+     * would, and a slow one would hold up all others. */
+    EASY_SET(easy, result, CURLOPT_PIPEWAIT, strncasecmp(waiting->url, "https:", 6) == 0 ? 1L : 0L);
+    if (waiting->body != NULL)
+        return result == CURLE_OK ? set_body(transfer, waiting) : result;
+    EASY_SET(easy, result, CURLOPT_HTTPGET, 1L);
+    EASY_SET(easy, result, CURLOPT_HTTPHEADER, transfer->client->headers);
     return result;
 }
 
@@ -420,58 +432,6 @@ void http_client_poll(struct http_client *client, const int *extra, size_t extra
         return;
     (void)curl_multi_poll(client->multi, client->extra, (unsigned)extra_count, timeout_ms, NULL);
     (void)move_on(client);
-}
-
-struct call {
-    struct http_answer *answer;
-    struct error *error;
-    bool done;
-    bool ok;
-};
-
-static enum verdict verdict_of(enum http_outcome outcome)
-{
-    switch (outcome) {
-    case HTTP_TLS:
-    case HTTP_REDIRECTS:
-        return VERDICT_CONFIGURATION;
-    case HTTP_TOO_LARGE:
-        return VERDICT_ABORT;
-    default:
-        return VERDICT_RETRY;
-    }
-}
-
-static void end_call(void *context, const struct http_answer *answer)
-{
-    struct call *call = context;
-    call->done = true;
-    call->ok = answer->outcome == HTTP_ANSWERED;
-    if (call->ok) {
-        *call->answer = *answer;
-        call->answer->body = memory_text_n(answer->body, answer->length);
-        call->answer->problem = "";
-    } else {
-        error_set(call->error, verdict_of(answer->outcome), "%s: %s",
-                  http_outcome_name(answer->outcome), answer->problem);
-    }
-}
-
-bool http_client_call(struct http_client *client, const char *url, const char *content_type,
-                      const char *body, struct http_answer *answer, struct error *error)
-{
-    struct call call = {.answer = answer, .error = error};
-    if (!enqueue(client, url, content_type, body, end_call, &call, error))
-        return false;
-    while (!call.done)
-        http_client_poll(client, NULL, 0, CALL_POLL_MS);
-    return call.ok;
-}
-
-void http_answer_free(struct http_answer *answer)
-{
-    free((void *)(uintptr_t)answer->body);
-    answer->body = NULL;
 }
 
 char *http_encode(const char *text)

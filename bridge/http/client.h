@@ -61,7 +61,7 @@ struct http_answer {
     int64_t retry_after_s; /* Retry-After in seconds (RFC 9110, delta or date), or -1 */
 };
 
-/* Called on the client's thread from http_client_poll (or http_client_call). It may start further
+/* Called on the client's thread from http_client_poll (or http_client_send). It may start further
  * requests, but not poll, call or free the client. */
 typedef void http_done(void *context, const struct http_answer *answer);
 
@@ -75,11 +75,25 @@ void http_client_free(struct http_client *client);
 /* Requests that may wait for a connection at once. */
 #define HTTP_MAX_WAITING 100000
 
+enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE };
+
+/* What is asked. The texts are copied. */
+struct http_request {
+    enum http_method method;
+    const char *url;
+    const char *content_type; /* of `body` */
+    const char *body;         /* of a POST or a PUT; NULL of the others */
+};
+
 /*
- * Starts a GET. `done` is called exactly once, unless the client is freed before. `url` is copied.
- * False when the URL is not http or https (VERDICT_CONFIGURATION) or HTTP_MAX_WAITING wait already
+ * Starts a request. `done` is called exactly once, unless the client is freed before. False when
+ * the URL is not http or https (VERDICT_CONFIGURATION) or HTTP_MAX_WAITING wait already
  * (VERDICT_RETRY). The time-outs run from the moment the request leaves the queue.
  */
+bool http_client_start(struct http_client *client, const struct http_request *request,
+                       http_done *done, void *context, struct error *error) MUST_CHECK;
+
+/* The same for a GET. */
 bool http_client_get(struct http_client *client, const char *url, http_done *done, void *context,
                      struct error *error) MUST_CHECK;
 
@@ -94,11 +108,15 @@ void http_client_poll(struct http_client *client, const int *extra, size_t extra
                       int timeout_ms);
 
 /*
- * One request, waited for: method GET or POST (`body` NULL = GET), answer into `*answer`, whose
- * body the caller frees with http_answer_free. True when an answer of any status came; else `error`
- * says why (VERDICT_RETRY for what a later try may mend). Uses the client's own connections; other
- * requests under way move on and may be called back meanwhile.
+ * One request, waited for: answer into `*answer`, whose body the caller frees with
+ * http_answer_free. True when an answer of any status came; else `error` says why (VERDICT_RETRY
+ * for what a later try may mend). Uses the client's own connections; other requests under way move
+ * on and may be called back meanwhile.
  */
+bool http_client_send(struct http_client *client, const struct http_request *request,
+                      struct http_answer *answer, struct error *error) MUST_CHECK;
+
+/* The same for a GET (`body` NULL) or a POST. */
 bool http_client_call(struct http_client *client, const char *url, const char *content_type,
                       const char *body, struct http_answer *answer, struct error *error) MUST_CHECK;
 void http_answer_free(struct http_answer *answer);

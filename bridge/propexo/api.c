@@ -12,6 +12,7 @@
 
 #define PLACE      "{id}"
 #define DIFFS_PATH "/v1/admin/data-diffs/"
+#define HOOKS_PATH "/v1/webhooks/"
 
 char *api_record_url(const char *base_url, const struct model *model, const char *id)
 {
@@ -86,6 +87,20 @@ char *api_integrations_url(const char *base_url, int64_t offset)
                          API_PAGE_SIZE, offset);
 }
 
+char *api_webhooks_url(const char *base_url, int64_t offset)
+{
+    return memory_format("%s" HOOKS_PATH "?limit=%d&offset=%" PRId64, base_url, API_PAGE_SIZE,
+                         offset);
+}
+
+char *api_webhook_url(const char *base_url, const char *id)
+{
+    char *encoded = http_encode(id == NULL ? "" : id);
+    char *url = memory_format("%s" HOOKS_PATH "%s", base_url, encoded);
+    free(encoded);
+    return url;
+}
+
 static enum api_outcome outcome_of_status(long status)
 {
     switch (status) {
@@ -134,6 +149,18 @@ static bool looks_whole(const char *body, size_t length)
            strspn(body + closed, space) == length - closed;
 }
 
+/* What a status other than success says. */
+static enum api_outcome outcome_of_failure(const struct http_answer *http, const char **detail)
+{
+    enum api_outcome outcome = outcome_of_status(http->status);
+    *detail = "the status says so";
+    if (outcome == API_GONE && !looks_whole(http->body, http->length)) {
+        outcome = API_REFUSED;
+        *detail = "a 404 that is not the API's own: its body is no JSON object";
+    }
+    return outcome;
+}
+
 /* The body of a 200 as JSON, NULL with what else came of it in `*outcome` and `*detail`. */
 static cJSON *read_root(const struct http_answer *http, enum api_outcome *outcome,
                         const char **detail)
@@ -149,12 +176,7 @@ static cJSON *read_root(const struct http_answer *http, enum api_outcome *outcom
         return NULL;
     }
     if (http->status != 200) {
-        *outcome = outcome_of_status(http->status);
-        *detail = "the status says so";
-        if (*outcome == API_GONE && !looks_whole(http->body, http->length)) {
-            *outcome = API_REFUSED;
-            *detail = "a 404 that is not the API's own: its body is no JSON object";
-        }
+        *outcome = outcome_of_failure(http, detail);
         return NULL;
     }
     cJSON *root = json_parse(http->body, http->length);
@@ -202,4 +224,24 @@ struct api_page api_read_page(const struct http_answer *http)
     }
     cJSON_Delete(root);
     return page;
+}
+
+enum api_outcome api_read_change(const struct http_answer *http, const char **detail)
+{
+    *detail = "";
+    if (http->outcome != HTTP_ANSWERED) {
+        *detail = http_outcome_name(http->outcome);
+        return API_OUTAGE;
+    }
+    if (http->status >= 200 && http->status < 300)
+        return API_RECORD;
+    return outcome_of_failure(http, detail);
+}
+
+char *api_read_refusal(const struct http_answer *http)
+{
+    cJSON *root = json_parse(http->body, http->length);
+    char *message = memory_text(json_member_text(json_member(root, "error"), "message"));
+    cJSON_Delete(root);
+    return message;
 }

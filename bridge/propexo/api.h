@@ -60,6 +60,13 @@ char *api_diffs_url_after(const char *base_url, const char *integration_id, int6
 /* GET this for a page of the application's integrations. The caller frees. */
 char *api_integrations_url(const char *base_url, int64_t offset) MUST_CHECK;
 
+/* GET this for a page of the application's webhooks. The caller frees. */
+char *api_webhooks_url(const char *base_url, int64_t offset) MUST_CHECK;
+
+/* PUT or DELETE this for one webhook; with `id` NULL, POST to it for a new one. The caller frees.
+ */
+char *api_webhook_url(const char *base_url, const char *id) MUST_CHECK;
+
 struct api_answer {
     enum api_outcome outcome;
     cJSON *record;      /* API_RECORD: the caller's; NULL otherwise */
@@ -79,5 +86,12 @@ struct api_page {
 
 /* Reads the answer to a request for a page. */
 struct api_page api_read_page(const struct http_answer *http) MUST_CHECK;
+
+/* Reads the answer to a POST, PUT or DELETE, of which nothing but its success is wanted.
+ * API_RECORD: any 2xx, whatever its body. `*detail` is as in api_answer. */
+enum api_outcome api_read_change(const struct http_answer *http, const char **detail) MUST_CHECK;
+
+/* What the API says of a refusal, {"error": {"message"}}: a text that the caller frees, or NULL. */
+char *api_read_refusal(const struct http_answer *http) MUST_CHECK;
 
 #endif

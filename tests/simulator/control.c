@@ -93,7 +93,8 @@ static void write_api_counts(struct text *text, const struct http_api_counts *co
                 counts->requests[REQUEST_ID]);
     text_format(text, ",\"requests_list\":%" PRIu64 ",\"requests_diffs\":%" PRIu64,
                 counts->requests[REQUEST_LIST], counts->requests[REQUEST_DIFFS]);
-    text_format(text, ",\"requests_other\":%" PRIu64, counts->requests[REQUEST_OTHER]);
+    text_format(text, ",\"requests_webhooks\":%" PRIu64 ",\"requests_other\":%" PRIu64,
+                counts->requests[REQUEST_WEBHOOKS], counts->requests[REQUEST_OTHER]);
     for (unsigned i = 2; i < 6; i++)
         text_format(text, ",\"status_%uxx\":%" PRIu64, i, counts->statuses[i]);
     text_format(text, ",\"status_429\":%" PRIu64 ",\"status_none\":%" PRIu64, counts->too_many,
@@ -143,6 +144,12 @@ static void get_sent(const struct control *control, struct request *request)
     uint64_t limit = text != NULL ? strtoull(text, NULL, 10) : SENT_STANDARD;
     request->answer.status = 200;
     webhooks_write_sent(control->webhooks, &request->answer.body, limit);
+}
+
+static void get_webhooks(const struct control *control, struct request *request)
+{
+    request->answer.status = 200;
+    subscriptions_write(control->subscriptions, &request->answer.body);
 }
 
 static void write_told(struct text *text, const struct store *store, const struct told *told)
@@ -324,9 +331,11 @@ struct page {
 };
 
 static const struct page pages[] = {
-    {"GET", "truth", get_truth},     {"GET", "stats", get_stats},     {"GET", "sent", get_sent},
-    {"GET", "told", get_told},       {"POST", "start", post_start},   {"POST", "stop", post_stop},
-    {"POST", "change", post_change}, {"POST", "delete", post_delete}, {"POST", "fault", post_fault},
+    {"GET", "truth", get_truth},     {"GET", "stats", get_stats},
+    {"GET", "sent", get_sent},       {"GET", "told", get_told},
+    {"POST", "start", post_start},   {"POST", "stop", post_stop},
+    {"POST", "change", post_change}, {"POST", "delete", post_delete},
+    {"POST", "fault", post_fault},   {"GET", "webhooks", get_webhooks},
 };
 
 void control_answer(const struct control *control, struct request *request)

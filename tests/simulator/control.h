@@ -9,6 +9,7 @@
 #include "tests/simulator/http_api.h"
 #include "tests/simulator/request.h"
 #include "tests/simulator/store.h"
+#include "tests/simulator/subscriptions.h"
 #include "tests/simulator/webhooks.h"
 
 /* The pages of /_sim/: what a test reads and steers. No token, no limit, no latency, no faults. On
@@ -18,6 +19,7 @@ struct control {
     struct diffs *diffs;
     struct changes *changes;
     struct webhooks *webhooks;
+    struct subscriptions *subscriptions;
     struct http_api *api;
     uint64_t minute_ms; /* how long one window of the limit lasts */
 };

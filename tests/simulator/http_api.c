@@ -18,6 +18,7 @@
 struct http_api {
     struct store *store;
     const struct diffs *diffs;
+    struct subscriptions *subscriptions;
     const struct options *options;
     struct faults faults;
     struct limits limits;
@@ -27,11 +28,13 @@ struct http_api {
 };
 
 struct http_api *http_api_create(struct store *store, const struct diffs *diffs,
-                                 const struct options *options, int64_t now)
+                                 struct subscriptions *subscriptions, const struct options *options,
+                                 int64_t now)
 {
     struct http_api *api = memory_get_zeroed(1, sizeof *api);
     api->store = store;
     api->diffs = diffs;
+    api->subscriptions = subscriptions;
     api->options = options;
     api->faults.random = random_make(options->seed, STREAM_FAULTS);
     api->timing = random_make(options->seed, STREAM_TIMING);
@@ -71,6 +74,8 @@ static bool authorized(const struct http_api *api, const struct request *request
 static enum request_kind kind_of(struct http_api *api, const struct request *request)
 {
     const char *id;
+    if (request->uri_good && subscriptions_serve(&request->uri))
+        return REQUEST_WEBHOOKS;
     if (!request->uri_good || strcmp(request->method, "GET") != 0)
         return REQUEST_OTHER;
     if (store_by_list_path(api->store, request->uri.path) != NULL)
@@ -88,7 +93,8 @@ static bool redirect(struct http_api *api, struct request *request)
     struct text target = {0};
     text_format(&target, "%s/", request->uri.path);
     char *path = text_take(&target);
-    bool found = store_by_list_path(api->store, path) != NULL || strcmp(path, DIFFS_PATH) == 0;
+    bool found = store_by_list_path(api->store, path) != NULL || strcmp(path, DIFFS_PATH) == 0 ||
+                 strcmp(path, SUBSCRIPTIONS_PATH) == 0;
     if (found) {
         const char *query = request->uri.query;
         text_format(&target, "%s%s%s", path, query != NULL ? "?" : "", query != NULL ? query : "");
@@ -105,7 +111,7 @@ static void answer_other(struct http_api *api, struct request *request)
         request_refuse(request, 400, "bad_request",
                        "the target has characters that must be percent-encoded");
     else if (strcmp(request->method, "GET") != 0)
-        request_refuse(request, 405, "method_not_allowed", "only GET is simulated");
+        request_refuse(request, 405, "method_not_allowed", "only GET is simulated here");
     else if (!redirect(api, request))
         request_refuse(request, 404, "not_found", "no such path");
 }
@@ -244,6 +250,8 @@ static void answer(struct http_api *api, struct request *request)
         answer_list(api, request);
     else if (request->kind == REQUEST_DIFFS)
         answer_diffs(api, request);
+    else if (request->kind == REQUEST_WEBHOOKS)
+        subscriptions_answer(api->subscriptions, request, store_read(api->store));
     else if (request->uri_good && strcmp(request->uri.path, INTEGRATIONS_PATH) == 0)
         answer_integrations(api, request);
     else

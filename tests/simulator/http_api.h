@@ -8,10 +8,11 @@
 #include "tests/simulator/options.h"
 #include "tests/simulator/request.h"
 #include "tests/simulator/store.h"
+#include "tests/simulator/subscriptions.h"
 #include "tests/simulator/windows.h"
 
-/* The API's own pages: /v1/<path>/, /v1/<path>/{id} and /v1/admin/data-diffs/, with its limit, its
- * latency and its faults. On the store's thread. */
+/* The API's own pages: /v1/<path>/, /v1/<path>/{id}, /v1/admin/ and /v1/webhooks/, with its limit,
+ * its latency and its faults. On the store's thread. */
 struct http_api;
 
 struct http_api_counts {
@@ -24,9 +25,10 @@ struct http_api_counts {
     int64_t windows_started_at; /* milliseconds since 1970 */
 };
 
-/* `now` is monotonic: the limit's first minute begins. Options, store and diffs must outlive it. */
+/* `now` is monotonic: the limit's first minute begins. The others must outlive it. */
 struct http_api *http_api_create(struct store *store, const struct diffs *diffs,
-                                 const struct options *options, int64_t now);
+                                 struct subscriptions *subscriptions, const struct options *options,
+                                 int64_t now);
 void http_api_destroy(struct http_api *api);
 
 /* See faults_parse(). */

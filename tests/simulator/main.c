@@ -20,6 +20,7 @@
 #include "tests/simulator/options.h"
 #include "tests/simulator/server.h"
 #include "tests/simulator/store.h"
+#include "tests/simulator/subscriptions.h"
 #include "tests/simulator/webhooks.h"
 
 #define WAIT_MAX_MS 60000
@@ -74,9 +75,11 @@ static int simulate(const struct options *options, int signal_fd)
     int exit_code = EXIT_AWAY;
     struct control control = {.store = store_create(options),
                               .diffs = diffs_create(options->seed),
+                              .subscriptions = subscriptions_create(options->seed),
                               .minute_ms = options->minute_ms};
     control.webhooks = webhooks_create(options);
-    control.api = http_api_create(control.store, control.diffs, options, clock_monotonic());
+    control.api = http_api_create(control.store, control.diffs, control.subscriptions, options,
+                                  clock_monotonic());
     struct server *server = NULL;
     const char *problem;
     if (!http_api_set_faults(control.api, options->fault, &problem)) {
@@ -95,6 +98,7 @@ static int simulate(const struct options *options, int signal_fd)
     changes_destroy(control.changes);
     webhooks_destroy(control.webhooks);
     http_api_destroy(control.api);
+    subscriptions_destroy(control.subscriptions);
     diffs_destroy(control.diffs);
     store_destroy(control.store);
     return exit_code;

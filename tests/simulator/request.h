@@ -35,7 +35,14 @@ struct answer {
     void *context;
 };
 
-enum request_kind { REQUEST_OTHER, REQUEST_ID, REQUEST_LIST, REQUEST_DIFFS, REQUEST_KINDS };
+enum request_kind {
+    REQUEST_OTHER,
+    REQUEST_ID,
+    REQUEST_LIST,
+    REQUEST_DIFFS,
+    REQUEST_WEBHOOKS,
+    REQUEST_KINDS
+};
 
 struct request {
     const char *method;

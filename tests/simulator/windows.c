@@ -29,8 +29,9 @@ void windows_write(struct text *text, const struct windows *windows, int64_t sta
         text_format(text, ",\"id\":%" PRIu64 ",\"list\":%" PRIu64 ",\"diffs\":%" PRIu64,
                     window->answered[REQUEST_ID], window->answered[REQUEST_LIST],
                     window->answered[REQUEST_DIFFS]);
-        text_format(text, ",\"other\":%" PRIu64 ",\"limited\":%" PRIu64 "}",
-                    window->answered[REQUEST_OTHER], window->limited);
+        text_format(
+            text, ",\"webhooks\":%" PRIu64 ",\"other\":%" PRIu64 ",\"limited\":%" PRIu64 "}",
+            window->answered[REQUEST_WEBHOOKS], window->answered[REQUEST_OTHER], window->limited);
     }
     text_add(text, "]");
 }

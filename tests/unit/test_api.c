@@ -317,9 +317,61 @@ static void test_pages(void **state)
     }
 }
 
+static void test_webhook_urls(void **state)
+{
+    (void)state;
+    char *url = api_webhooks_url("https://api.test", 250);
+    assert_string_equal(url, "https://api.test/v1/webhooks/?limit=250&offset=250");
+    free(url);
+    url = api_webhook_url("https://api.test", NULL);
+    assert_string_equal(url, "https://api.test/v1/webhooks/");
+    free(url);
+    url = api_webhook_url("https://api.test", "a/b");
+    assert_string_equal(url, "https://api.test/v1/webhooks/a%2Fb");
+    free(url);
+}
+
+/* Which 2xx a POST, PUT or DELETE answers is not documented, nor whether a body comes with it. */
+static void test_a_change_is_done_with_any_2xx(void **state)
+{
+    static const struct {
+        long status;
+        const char *body;
+        enum api_outcome outcome;
+    } rows[] = {
+        {200, "{\"result\":{\"id\":\"a\"}}", API_RECORD},
+        {201, "{\"result\":{}}", API_RECORD},
+        {204, "", API_RECORD},
+        {400, "{\"error\":{\"message\":\"no\"}}", API_REFUSED},
+        {401, "", API_UNAUTHORIZED},
+        {404, "{\"error\":{}}", API_GONE},
+        {404, "<html>", API_REFUSED},
+        {429, "", API_LIMITED},
+        {503, "", API_OUTAGE},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        const char *detail;
+        struct http_answer http = {.outcome = HTTP_ANSWERED,
+                                   .status = rows[i].status,
+                                   .body = rows[i].body,
+                                   .length = strlen(rows[i].body),
+                                   .problem = ""};
+        assert_int_equal(api_read_change(&http, &detail), rows[i].outcome);
+        char *said = api_read_refusal(&http);
+        assert_int_equal(said != NULL, rows[i].status == 400);
+        free(said);
+        http.outcome = HTTP_BROKEN;
+        assert_int_equal(api_read_change(&http, &detail), API_OUTAGE);
+        assert_string_equal(detail, "broken");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_webhook_urls),
+        cmocka_unit_test(test_a_change_is_done_with_any_2xx),
         cmocka_unit_test(test_list_urls),
         cmocka_unit_test(test_a_404_of_somebody_else),
         cmocka_unit_test(test_pages),

@@ -33,6 +33,19 @@ class Simulator(Program):
         """A request to the simulated API, with its token."""
         return request("GET", self.url + path, headers={"Authorization": f"Bearer {self.token}"} | headers)
 
+    def call(self, method, path, body=None):
+        """The same with any method; a body is sent as JSON."""
+        data = None if body is None else json.dumps(body).encode()
+        return request(method, self.url + path, data, {"Authorization": f"Bearer {self.token}"})
+
+    def webhooks(self):
+        """The webhooks that were asked for, secrets too, the oldest first."""
+        return self._control("GET", "webhooks").json()
+
+    def set_faults(self, spec):
+        """From now on; empty = none."""
+        self._control("POST", "fault", json.dumps({"spec": spec}).encode())
+
     def truth(self, model, changed=False):
         """The records of a model by id: all, or those that changed since the start."""
         answer = self._control("GET", f"truth?model={model}" + ("&changed=1" if changed else ""))
