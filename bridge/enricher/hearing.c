@@ -42,7 +42,8 @@ static void hear(struct engine *engine, int slot, const rd_kafka_message_t *mess
     const cJSON *content = webhook->diff != NULL ? webhook->diff : webhook->payload;
     int64_t wall_ms = clock_wall_ms();
     ledger_open(&ledger, sent_ms(message) - OPEN_BACK_MS, wall_ms);
-    ledger_hear(&ledger, webhook->model->name, webhook->record_id, json_hash(content), wall_ms);
+    ledger_hear(&ledger, webhook->model->name, webhook->record_id, json_hash(content),
+                webhook_is_only_seen(webhook), wall_ms);
 }
 
 void engine_hear(struct engine *engine, int slot, const rd_kafka_message_t *message,

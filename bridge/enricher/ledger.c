@@ -138,7 +138,7 @@ static bool is_older(const struct ledger_window *window, int64_t most_ms, int64_
 }
 
 void ledger_hear(const struct ledger *ledger, const char *model, const char *record_id,
-                 uint64_t hash, int64_t wall_ms)
+                 uint64_t hash, bool only_seen, int64_t wall_ms)
 {
     struct ledger_window window;
     struct record_page page;
@@ -163,6 +163,7 @@ void ledger_hear(const struct ledger *ledger, const char *model, const char *rec
         window.heard++;
         window.records += first;
         window.doubts += known;
+        window.seen += only_seen;
         put_window(ledger, &window);
     }
     put_page(ledger, window.generation, model, record_id, &page);
@@ -217,7 +218,7 @@ void ledger_close(const struct ledger *ledger, const struct ledger_start *start,
     window.closing = by;
     window.start = *start;
     window.epoch = cache_epoch(ledger->cache, ledger->number);
-    window.heard = window.records = window.doubts = 0;
+    window.heard = window.records = window.doubts = window.seen = 0;
     if (is_older(&window, KEPT_MS, wall_ms))
         turn_generation(ledger, &window, wall_ms);
     put_window(ledger, &window);
@@ -240,7 +241,7 @@ static void move(const struct ledger *ledger, struct ledger_window *window,
     window->start = *start;
     window->closing = 0;
     window->epoch = cache_epoch(ledger->cache, ledger->number) - 1;
-    window->heard = window->records = window->doubts = 0;
+    window->heard = window->records = window->doubts = window->seen = 0;
     put_window(ledger, window);
 }
 

@@ -46,6 +46,7 @@ struct ledger_window {
     int64_t generation_ms; /* wall clock: began */
     int64_t heard;         /* events */
     int64_t records;       /* that they speak of */
+    int64_t seen;          /* events that tell of nothing but `last_seen` */
     int64_t doubts; /* events whose like was heard before, in this window or an earlier one */
 };
 
@@ -57,9 +58,10 @@ bool ledger_window(const struct ledger *ledger, struct ledger_window *window,
  * (wall clock), unless there is one. */
 void ledger_open(const struct ledger *ledger, int64_t anchor_ms, int64_t wall_ms);
 
-/* An event of the record was taken; `hash` is that of its content. There must be a window. */
+/* An event of the record was taken; `hash` is that of its content, `only_seen` says that it tells
+ * of nothing but `last_seen`. There must be a window. */
 void ledger_hear(const struct ledger *ledger, const char *model, const char *record_id,
-                 uint64_t hash, int64_t wall_ms);
+                 uint64_t hash, bool only_seen, int64_t wall_ms);
 
 /* How many events of the record were heard in this window. */
 int64_t ledger_count(const struct ledger *ledger, const char *model,

@@ -321,7 +321,8 @@ static void settle(struct engine *engine, struct sync *sync)
 }
 
 /* Reading what was recorded, or the lists? The first page of the former is here already. What is
- * made good by events costs pages of its own when nothing is known of what was heard. */
+ * made good by events costs pages of its own when nothing is known of what was heard. A list may
+ * not show a change of `last_seen` alone, so where webhooks tell of such ones it is no choice. */
 static void choose(struct engine *engine, struct sync *sync, int64_t fresh)
 {
     bool verified;
@@ -332,7 +333,8 @@ static void choose(struct engine *engine, struct sync *sync, int64_t fresh)
         lists += sync->parts[i].state != SYNC_OTHER;
     int64_t swept = lists + window.records / API_PAGE_SIZE;
     int64_t read = verified ? pages : 2 * pages;
-    if (can_sweep(engine, sync) && (sync->is_backsync || swept < read - 1 || pages > PAGES_MOST))
+    bool cheaper = window.heard > 0 && window.seen == 0 && swept < read - 1;
+    if (can_sweep(engine, sync) && (sync->is_backsync || cheaper || pages > PAGES_MOST))
         begin_sweeps(engine, sync);
     else if (pages > PAGES_MOST)
         end(engine, sync, "too-many-changes");

@@ -41,24 +41,26 @@ static void test_counts(void **state)
     bool verified;
     (void)state;
     assert_false(ledger_window(&ledger, &window, &verified));
-    ledger_hear(&ledger, "units", "a", 1, 0); /* without a window: nothing */
+    ledger_hear(&ledger, "units", "a", 1, false, 0); /* without a window: nothing */
     ledger_open(&ledger, 1000, 0);
     ledger_open(&ledger, 5000, 0);
     ledger_open(&other, 7000, 0);
-    ledger_hear(&ledger, "units", "a", 1, 0);
-    ledger_hear(&ledger, "units", "a", 2, 0);
-    ledger_hear(&ledger, "units", "b", 1, 0);
-    ledger_hear(&other, "units", "a", 9, 0);
+    ledger_hear(&ledger, "units", "a", 1, false, 0);
+    ledger_hear(&ledger, "units", "a", 2, false, 0);
+    ledger_hear(&ledger, "units", "b", 1, false, 0);
+    ledger_hear(&other, "units", "a", 9, true, 0);
     window = window_of(&ledger, true);
     assert_int_equal(window.start.anchor_ms, 1000);
     assert_int_equal(window.heard, 3);
     assert_int_equal(window.records, 2);
     assert_int_equal(window.doubts, 0);
+    assert_int_equal(window.seen, 0);
+    assert_int_equal(window_of(&other, true).seen, 1);
     assert_int_equal(ledger_count(&ledger, "units", "a"), 2);
     assert_int_equal(ledger_count(&ledger, "units", "c"), 0);
     assert_true(ledger_knows(&ledger, "units", "a", 2));
     assert_false(ledger_knows(&ledger, "units", "a", 9));
-    ledger_hear(&ledger, "units", "a", 1, 0); /* there and back, or sent twice */
+    ledger_hear(&ledger, "units", "a", 1, false, 0); /* there and back, or sent twice */
     assert_int_equal(window_of(&ledger, true).doubts, 1);
     assert_int_equal(ledger_count(&ledger, "units", "a"), 3);
     cache_drop_heard(ledger.cache, 3, 0, "i");
@@ -72,18 +74,18 @@ static void test_late_and_again(void **state)
     struct ledger ledger = fixture("i");
     (void)state;
     ledger_open(&ledger, 1000, 0);
-    ledger_hear(&ledger, "units", "a", 1, 0);
+    ledger_hear(&ledger, "units", "a", 1, false, 0);
     ledger_owe(&ledger, "units", "b", 5, 0);
     assert_int_equal(ledger_count(&ledger, "units", "b"), 0);
     close_window(&ledger, 1, 1);
     assert_int_equal(window_of(&ledger, true).heard, 0);
     assert_int_equal(ledger_count(&ledger, "units", "a"), 0);
-    ledger_hear(&ledger, "units", "b", 5, 2); /* late: it was made good */
+    ledger_hear(&ledger, "units", "b", 5, false, 2); /* late: it was made good */
     assert_int_equal(window_of(&ledger, true).heard, 0);
-    ledger_hear(&ledger, "units", "b", 5, 3); /* now it is another change */
+    ledger_hear(&ledger, "units", "b", 5, false, 3); /* now it is another change */
     assert_int_equal(window_of(&ledger, true).heard, 1);
     assert_int_equal(window_of(&ledger, true).doubts, 1);
-    ledger_hear(&ledger, "units", "a", 1, 3);
+    ledger_hear(&ledger, "units", "a", 1, false, 3);
     assert_int_equal(window_of(&ledger, true).doubts, 2);
     assert_int_equal(ledger_count(&ledger, "units", "a"), 1);
     cache_close(ledger.cache);
@@ -94,7 +96,7 @@ static void test_forgets(void **state)
     struct ledger ledger = fixture("i");
     (void)state;
     ledger_open(&ledger, 1000, 0);
-    ledger_hear(&ledger, "units", "a", 1, 0);
+    ledger_hear(&ledger, "units", "a", 1, false, 0);
     close_window(&ledger, 1, 2 * HOUR);
     assert_true(ledger_knows(&ledger, "units", "a", 1));
     close_window(&ledger, 2, 4 * HOUR);
@@ -102,7 +104,7 @@ static void test_forgets(void **state)
     close_window(&ledger, 3, 8 * HOUR);
     assert_false(ledger_knows(&ledger, "units", "a", 1));
     for (uint64_t hash = 1; hash <= 100; hash++)
-        ledger_hear(&ledger, "units", "many", hash, 8 * HOUR);
+        ledger_hear(&ledger, "units", "many", hash, false, 8 * HOUR);
     assert_true(ledger_knows(&ledger, "units", "many", 100));
     assert_false(ledger_knows(&ledger, "units", "many", 1));
     assert_int_equal(window_of(&ledger, true).heard, 100);
@@ -138,7 +140,7 @@ static void test_restores(void **state)
     ledger_restore(&ledger, &committed, 0); /* another instance's */
     assert_int_equal(window_of(&ledger, false).start.counted, 10);
     ledger_close(&ledger, &next, 7, 1);
-    ledger_hear(&ledger, "units", "a", 1, 0);
+    ledger_hear(&ledger, "units", "a", 1, false, 0);
     ledger_settle(&ledger, 7); /* under way */
     assert_int_equal(window_of(&ledger, true).start.counted, 20);
     ledger_settle(&ledger, 8); /* it was never committed */
