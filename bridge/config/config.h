@@ -103,6 +103,7 @@ struct config {
     struct {
         bool reconcile;
         int64_t grace_ms;
+        int64_t late_ms;
         int64_t deadline_ms;
     } sync;
     struct {

@@ -21,24 +21,29 @@ struct recorded {
     char *record_id;
     int64_t changes;
     struct kept *kept; /* the oldest first */
+    uint64_t *hashes;  /* of contents not heard */
+    size_t hash_count;
 };
 
 struct audit {
     const struct selection *selection;
     int64_t window_ms;
-    int64_t newest_ms;
+    int64_t latest_ms;
     struct table seen;    /* ids of changes */
     struct table records; /* "place/id" -> struct recorded */
     int64_t count;
-    int64_t matched; /* changes whose content is in the ledger */
+    int64_t passed;  /* at the window's border, and not counted */
+    int64_t unheard; /* changes whose content is not in the ledger */
+    int64_t matched; /* changes whose content is */
     size_t bytes;
     bool overflowed;
+    bool through;
 };
 
-struct audit *audit_new(const struct selection *selection, int64_t newest_ms)
+struct audit *audit_new(const struct selection *selection, int64_t newest_ms, int64_t latest_ms)
 {
     struct audit *audit = memory_new(1, sizeof *audit);
-    *audit = (struct audit){.selection = selection, .window_ms = newest_ms, .newest_ms = newest_ms};
+    *audit = (struct audit){.selection = selection, .window_ms = newest_ms, .latest_ms = latest_ms};
     return audit;
 }
 
@@ -50,6 +55,7 @@ static void free_recorded(struct recorded *recorded)
         cJSON_Delete(kept->item);
         free(kept);
     }
+    free(recorded->hashes);
     free(recorded->record_id);
     free(recorded);
 }
@@ -112,9 +118,16 @@ static void keep(struct audit *audit, struct recorded *recorded, cJSON *item)
         return;
     }
     struct kept *kept = memory_new(1, sizeof *kept);
-    *kept = (struct kept){item, recorded->kept};
+    *kept = (struct kept){.item = item, .next = recorded->kept};
     recorded->kept = kept;
     audit->bytes += bytes;
+}
+
+static void keep_hash(struct recorded *recorded, uint64_t hash)
+{
+    recorded->hashes =
+        memory_grow(recorded->hashes, recorded->hash_count + 1, sizeof *recorded->hashes);
+    recorded->hashes[recorded->hash_count++] = hash;
 }
 
 /* False when it was seen on a page before: the list moves while it is read. */
@@ -123,30 +136,56 @@ static bool is_first(struct audit *audit, const char *id)
     return id == NULL || table_put(&audit->seen, id, strlen(id), audit) == NULL;
 }
 
+/* The change is one of the window, of a model that is worked on. */
+static void take_recorded(struct audit *audit, int place, cJSON *item,
+                          const struct recreate_change *change, enum ledger_status status)
+{
+    struct recorded *recorded = recorded_of(audit, place, change->record_id);
+    recorded->changes++;
+    if (status == LEDGER_HEARD) {
+        audit->matched++;
+        cJSON_Delete(item);
+        return;
+    }
+    audit->unheard++;
+    keep_hash(recorded, json_hash(change->content));
+    keep(audit, recorded, item);
+}
+
+/* When it was recorded; behind the window's beginning when that cannot be read. */
+static int64_t stamp_of(const struct audit *audit, const struct recreate_change *change)
+{
+    int64_t at = 0;
+    return change->created_at != NULL && timestamp_parse(change->created_at, &at) &&
+                   at <= audit->latest_ms
+               ? at
+               : audit->window_ms + 1;
+}
+
+/* What is known already of those from before the window is theirs. */
 static void take(struct audit *audit, const struct ledger *ledger, cJSON *items, cJSON *item)
 {
     struct recreate_change change;
-    int64_t at = audit->window_ms + 1;
+    enum ledger_status status = LEDGER_UNKNOWN;
     bool readable = recreate_read(item, &change);
-    if (!is_first(audit, change.id))
+    int64_t at = stamp_of(audit, &change);
+    if (change.integration_id != NULL && strcmp(change.integration_id, ledger->integration_id) != 0)
+        return; /* of an API that does not know the filter */
+    audit->through |= at < audit->window_ms - AUDIT_OVERLAP_MS;
+    if (at < audit->window_ms - AUDIT_OVERLAP_MS || !is_first(audit, change.id))
         return;
-    audit->count++;
-    if (change.created_at != NULL && timestamp_parse(change.created_at, &at) &&
-        at > audit->newest_ms)
-        audit->newest_ms = at;
     int place =
         readable ? selection_find(audit->selection, change.model, strlen(change.model)) : -1;
-    if (place < 0)
+    if (place >= 0)
+        status = ledger_status(ledger, audit->selection->names[place], change.record_id,
+                               json_hash(change.content));
+    if (at <= audit->window_ms && (place < 0 || status != LEDGER_UNKNOWN)) {
+        audit->passed++;
         return;
-    bool known = ledger_knows(ledger, audit->selection->names[place], change.record_id,
-                              json_hash(change.content));
-    if (known && at <= audit->window_ms)
-        return;
-    audit->matched += known;
-    struct recorded *recorded = recorded_of(audit, place, change.record_id);
-    recorded->changes++;
-    if (!known)
-        keep(audit, recorded, cJSON_DetachItemViaPointer(items, item));
+    }
+    audit->count++;
+    if (place >= 0 && status != LEDGER_GOOD)
+        take_recorded(audit, place, cJSON_DetachItemViaPointer(items, item), &change, status);
 }
 
 void audit_page(struct audit *audit, const struct ledger *ledger, cJSON *items)
@@ -162,9 +201,19 @@ int64_t audit_count(const struct audit *audit)
     return audit->count;
 }
 
-int64_t audit_newest(const struct audit *audit)
+bool audit_is_short(const struct audit *audit, int64_t fresh)
 {
-    return audit->newest_ms;
+    return audit->count + audit->passed < fresh;
+}
+
+bool audit_is_through(const struct audit *audit)
+{
+    return audit->through;
+}
+
+void audit_again(struct audit *audit)
+{
+    audit->through = false;
 }
 
 bool audit_overflowed(const struct audit *audit)
@@ -172,23 +221,23 @@ bool audit_overflowed(const struct audit *audit)
     return audit->overflowed;
 }
 
-/* An assembled record is made of its events, so each of them counts, where they can be told from
- * one another. */
+/* `by_content`: what was not heard is known by its content. */
 static bool is_missing(const struct audit *audit, const struct ledger *ledger,
-                       const struct recorded *recorded)
+                       const struct recorded *recorded, bool by_content)
 {
-    const struct selection *selection = audit->selection;
-    if (recorded->changes >
-        ledger_count(ledger, selection->names[recorded->place], recorded->record_id))
+    if (recorded->hash_count > 0 && by_content)
         return true;
-    return model_kind(selection->models[recorded->place]) == MODEL_ASSEMBLED &&
-           audit->matched > 0 && recorded->kept != NULL;
+    return recorded->changes >
+           ledger_count(ledger, audit->selection->names[recorded->place], recorded->record_id);
 }
 
 static void tell(const struct recorded *recorded, audit_found *found, void *context)
 {
-    struct audit_change change = {
-        .place = recorded->place, .record_id = recorded->record_id, .first = true};
+    struct audit_change change = {.place = recorded->place,
+                                  .record_id = recorded->record_id,
+                                  .first = true,
+                                  .hashes = recorded->hashes,
+                                  .hash_count = recorded->hash_count};
     if (recorded->kept == NULL)
         found(context, &change);
     for (const struct kept *kept = recorded->kept; kept != NULL; kept = kept->next) {
@@ -197,22 +246,18 @@ static void tell(const struct recorded *recorded, audit_found *found, void *cont
         change.content = recreate.content;
         found(context, &change);
         change.first = false;
+        change.hash_count = 0;
     }
 }
 
-int64_t audit_missing(struct audit *audit, const struct ledger *ledger, audit_found *found,
-                      void *context)
+void audit_missing(struct audit *audit, const struct ledger *ledger, bool verified,
+                   audit_found *found, void *context)
 {
-    int64_t records = 0;
+    bool by_content = !verified || audit->matched >= audit->unheard;
     size_t cursor = 0;
     const struct table_slot *slot;
     while ((slot = table_next(&audit->records, &cursor)) != NULL) {
-        const struct recorded *recorded = slot->value;
-        if (!is_missing(audit, ledger, recorded))
-            continue;
-        records++;
-        if (found != NULL)
-            tell(recorded, found, context);
+        if (is_missing(audit, ledger, slot->value, by_content))
+            tell(slot->value, found, context);
     }
-    return records;
 }

@@ -1,11 +1,15 @@
 /*
  * The changes that the API recorded of an integration since its last reconciliation, page by page,
- * held against the ledger: which ones did webhooks not tell of? Pure, but for the ledger.
+ * the newest first, held against the ledger: which ones did webhooks not tell of? Pure, but for the
+ * ledger.
  *
- * A record lacks webhooks when more changes of it were recorded than were heard. Which of its
- * changes these are is told by their contents, where these can be matched; a change whose content
- * is in the ledger needs nothing. Of an event that is heard while pages are read its change may not
- * be on them; then the record is being fetched anyway, later than any change on the pages.
+ * A record lacks a webhook when a change of it was recorded whose content was not heard. Contents
+ * tell that only where the API records them as its webhooks say them; it shows from how many match.
+ * Where they do not, a record lacks webhooks when more changes of it were recorded than were heard.
+ *
+ * Of an event that is heard while pages are read its change may not be on them, and it may hide by
+ * its number one that is missing: the record is being fetched anyway then, later than any change on
+ * the pages.
  */
 #ifndef BRIDGE_ENRICHER_AUDIT_H
 #define BRIDGE_ENRICHER_AUDIT_H
@@ -24,19 +28,31 @@
 
 struct audit;
 
-/* `newest_ms` is where the window begins: changes up to there that the ledger knows are of earlier
- * windows. Borrows the selection. */
-struct audit *audit_new(const struct selection *selection, int64_t newest_ms) MUST_CHECK;
+/* Changes become visible a little out of order: those recorded so long before the window may be of
+ * it, when nothing is known of them. */
+#define AUDIT_OVERLAP_MS 5000
+
+/* `newest_ms` is where the window begins. `latest_ms`: stamps that lie further in the future are
+ * not believed. Borrows the selection. */
+struct audit *audit_new(const struct selection *selection, int64_t newest_ms,
+                        int64_t latest_ms) MUST_CHECK;
 void audit_free(struct audit *audit); /* NULL is allowed */
 
 /* A page, the newest change first. Takes what it keeps out of `items`. */
 void audit_page(struct audit *audit, const struct ledger *ledger, cJSON *items);
 
-/* Changes seen so far, of all models; each once. */
+/* Changes of the window seen so far, of all models; each once. */
 int64_t audit_count(const struct audit *audit) MUST_CHECK;
 
-/* Stamp of the newest of them, or where the window begins. */
-int64_t audit_newest(const struct audit *audit) MUST_CHECK;
+/* A page showed changes from before the window: further pages have no others. */
+bool audit_is_through(const struct audit *audit) MUST_CHECK;
+
+/* Pages showed fewer than `fresh` changes of the window, also counting those at its border that may
+ * be of it: rows moved between pages, or the API does not give what it counts. */
+bool audit_is_short(const struct audit *audit, int64_t fresh) MUST_CHECK;
+
+/* Its pages are read once more. */
+void audit_again(struct audit *audit);
 
 /* More was not heard than is kept: what is missing is not known. */
 bool audit_overflowed(const struct audit *audit) MUST_CHECK;
@@ -46,15 +62,18 @@ struct audit_change {
     int place; /* of the model */
     const char *record_id;
     bool is_new;
-    const cJSON *content; /* NULL: only that the record is to be read */
-    bool first;           /* of its record */
+    const cJSON *content;   /* NULL: only that the record is to be read */
+    bool first;             /* of its record */
+    const uint64_t *hashes; /* of all contents of its record that were not heard; with the first */
+    size_t hash_count;      /* change of a record that is told; 0 with others */
 };
 
 typedef void audit_found(void *context, const struct audit_change *change);
 
-/* Tells each change that is to be made good, those of a record in the order they were recorded; of
- * a record that is fetched only one. Returns how many records these are. `found` may be NULL. */
-int64_t audit_missing(struct audit *audit, const struct ledger *ledger, audit_found *found,
-                      void *context);
+/* Tells each change that is to be made good, those of a record one behind the other, in the order
+ * they were recorded; of a record that is fetched only one. `verified`: all webhooks that came were
+ * heard. */
+void audit_missing(struct audit *audit, const struct ledger *ledger, bool verified,
+                   audit_found *found, void *context);
 
 #endif

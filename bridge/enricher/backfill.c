@@ -41,6 +41,7 @@ void backfill_free(struct backfill *backfill)
     if (backfill == NULL)
         return;
     forget_last(backfill);
+    table_free(&backfill->unheard);
     free(backfill->integration_id);
     free(backfill->order);
     free(backfill);
@@ -232,13 +233,15 @@ static struct border look_at_border(const struct backfill *backfill, const cJSON
     return border;
 }
 
-/* The page reaches down to what was the newest when it began. */
+/* The page reaches down to what was the newest when it began. Rows without a stamp may stand before
+ * all others. */
 static bool reaches(const struct backfill *backfill, const cJSON *rows)
 {
     const cJSON *row;
     cJSON_ArrayForEach(row, rows)
     {
-        if (stamp_of(row, "updated_at") <= backfill->newest)
+        int64_t stamp = stamp_of(row, "updated_at");
+        if (stamp <= backfill->newest && (stamp != BACKFILL_NO_STAMP || stamp == backfill->newest))
             return true;
     }
     return false;
@@ -278,6 +281,7 @@ static void go_on(struct backfill *backfill, const cJSON *rows, int count, bool 
     }
     backfill->offset += count > again ? count - again : count;
     if (backfill->phase == BACKFILL_TOP) {
+        backfill->unsure |= backfill->doubt;
         if (!more || reaches(backfill, rows))
             begin(backfill, BACKFILL_READ);
     } else if (!more) {

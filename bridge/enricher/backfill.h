@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "bridge/base/attributes.h"
+#include "bridge/base/table.h"
 
 /* Rows of a page that are those of the page before. */
 #define BACKFILL_OVERLAP  3
@@ -64,11 +65,12 @@ struct backfill {
     char *last[BACKFILL_OVERLAP]; /* ids of the last rows */
 
     /* Not written down: */
-    bool sweep;      /* no backfill, but only its last phase, for a sync's check */
-    bool abandoned;  /* a sweep that nobody waits for; ends with its answer */
-    int64_t since;   /* a sweep's: stamp of the newest change of what was checked before */
-    int64_t top;     /* a sweep's: the newest stamp it has met */
-    int64_t unheard; /* a sweep's records that changed since then, of which no webhook told */
+    bool sweep;           /* no backfill, but only its last phase, for a sync's check */
+    bool abandoned;       /* a sweep that nobody waits for; ends with its answer */
+    int64_t since;        /* a sweep's: stamp of the newest change of what was checked before */
+    int64_t top;          /* a sweep's: the newest stamp it has met */
+    struct table unheard; /* a sweep's records that changed since then, of which no webhook told */
+    bool unsure;          /* a sweep may have passed over rows */
     bool in_flight;
     int failures;
     int64_t not_before_ms;

@@ -23,6 +23,8 @@
 
 /* One request in so many is a backfill's when others have work too. */
 #define BACKFILL_TURN 4
+/* A stamp further in the future is not believed. */
+#define STAMP_AHEAD_MS (INT64_C(24) * 3600 * 1000)
 /* Progress is told after so many pages. */
 #define TELL_EVERY 40
 
@@ -206,14 +208,15 @@ static bool take_row(struct engine *engine, const struct backfill *backfill, cJS
 static void note_swept(struct engine *engine, struct backfill *sweep, const cJSON *row,
                        const char *id)
 {
-    struct ledger ledger = {engine->cache, sweep->slot % engine->topics->partitions,
-                            sweep->integration_id};
+    struct ledger ledger =
+        engine_ledger(engine, sweep->slot % engine->topics->partitions, sweep->integration_id);
     int64_t stamp = 0;
     if (!timestamp_member(row, "updated_at", &stamp) || stamp <= sweep->since)
         return;
-    sweep->top = stamp > sweep->top ? stamp : sweep->top;
-    sweep->unheard +=
-        ledger_count(&ledger, name_of(engine, sweep), id) == 0 && !backfill_overlaps(sweep, id);
+    if (stamp > sweep->top && stamp <= clock_wall_ms() + STAMP_AHEAD_MS)
+        sweep->top = stamp;
+    if (ledger_count(&ledger, name_of(engine, sweep), id) == 0)
+        (void)table_put(&sweep->unheard, id, strlen(id), sweep);
 }
 
 /* Those that were not met before are published; and all, at the end, of what changed since it
@@ -257,7 +260,7 @@ static void on_page(struct engine *engine, struct backfill *backfill, struct api
     take_rows(engine, backfill, page, start, length, now_ms);
     write_down(engine, backfill, NULL);
     backfill->waits_for[1] = backfill->waits_for[0];
-    backfill->waits_for[0] = engine->batch_serial + 1;
+    backfill->waits_for[0] = engine->batch_serial + (engine->open->count > 0);
     if (backfill_reads(backfill) && backfill->pages % TELL_EVERY == 0)
         tell(engine, backfill, "BACKFILL_PROGRESS");
 }

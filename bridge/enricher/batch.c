@@ -17,6 +17,7 @@ static void free_item(struct item *item)
     free(item->state);
     free(item->text);
     free(item->sync_id);
+    free(item->hashes);
     free(item->sync_checked);
     for (size_t i = 0; item->originals != NULL && i < item->claim.count; i++) {
         if (item->originals[i] != NULL)

@@ -36,8 +36,10 @@ struct item {
     char *integration_id; /* NULL only for a dead letter */
     cJSON *record;        /* ITEM_SNAPSHOT, ITEM_ASSEMBLED */
     char *state;          /* ITEM_ASSEMBLED: what its next event builds on */
-    char *text;    /* ITEM_PROGRESS (NULL: a tombstone), _MILESTONE, _EVENT: what is published */
-    char *sync_id; /* ITEM_EVENT: of the sync */
+    char *text;       /* ITEM_PROGRESS (NULL: a tombstone), _MILESTONE, _EVENT: what is published */
+    char *sync_id;    /* ITEM_EVENT: of the sync */
+    uint64_t *hashes; /* ITEM_EVENT: of what its record lacked (ledger_owe); with its first event */
+    size_t hash_count;
     char *sync_checked;  /* ITEM_EVENT: a barrier, and what the check found; NULL: no barrier */
     const char *trigger; /* why, when it was no event; static. NULL = the claim tells */
     size_t record_bytes; /* about what `record` takes in memory */

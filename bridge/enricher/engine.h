@@ -42,6 +42,7 @@
 
 struct backfill;
 struct event_headers;
+struct ledger;
 struct ledger_start;
 struct fetch;
 struct sync;
@@ -82,6 +83,7 @@ struct engine {
     bool walks_turn;
     struct backfill *backfills; /* of the present assignment, ended ones too */
     unsigned backfill_turn;
+    uint64_t check_serial; /* of the sync's check that was begun last */
     struct sync *syncs;    /* whose snapshots are not all told as complete */
     struct table tallies;  /* "place/integration" -> struct tally (syncs.c) */
     int64_t looked_ms;     /* when the syncs were last looked at */
@@ -90,6 +92,7 @@ struct engine {
     struct cache *cache;
     int64_t *heard_next;         /* by slot: the first offset that the ledger has not heard */
     int64_t *heard_kept;         /* of that, what is in the cache */
+    struct table windows;        /* integration -> where its window begins, while they are read */
     uint64_t closing_by;         /* of the present assignment (ledger_close); never 0 */
     int64_t diffs_refused_until; /* data-diffs are not asked for before: no right to them */
     struct table ahead;          /* states of assembled records that are not committed yet */
@@ -144,12 +147,16 @@ void engine_skip(struct engine *engine, const struct consumer_event *event,
 
 /* hearing.c */
 
+/* The ledger's page of an integration, in partition `number`; borrows the id. */
+struct ledger engine_ledger(const struct engine *engine, int number, const char *integration_id);
+
 /* The event is counted in the ledger, unless it was before. */
 void engine_hear(struct engine *engine, int slot, const rd_kafka_message_t *message,
                  const struct webhook *webhook, const struct event_headers *headers);
 
 /* Puts how far the partitions were heard into the cache: before each flush. */
 void engine_keep_heard(struct engine *engine);
+void engine_keep_slot(struct engine *engine, int slot);
 
 /* The partition was assigned: how far the cache has heard it, 0 = not at all. What lies behind that
  * is to be heard next (engine_hear), or was not (engine_not_heard, up to `offset`). */
@@ -157,12 +164,15 @@ int64_t engine_heard(struct engine *engine, int slot) MUST_CHECK;
 void engine_not_heard(struct engine *engine, int slot, int64_t offset);
 
 /* Where the integration's window begins, for the state topic; back from there (false when `name` is
- * that of something else); and it was committed, if the item is that. */
+ * that of something else), of which the last text counts when all of the partition's were read. */
 void engine_write_window(struct engine *engine, int slot, const char *integration_id,
                          const struct ledger_start *start);
 bool engine_restore_window(struct engine *engine, const char *integration_id, const char *name,
-                           int number, const char *text, size_t length);
-void engine_window_committed(struct engine *engine, const struct item *item);
+                           const char *text, size_t length);
+void engine_restore_windows(struct engine *engine, int number);
+
+/* The item was committed: what it means for the ledger. */
+void engine_ledger_committed(struct engine *engine, const struct item *item);
 
 /* children.c */
 

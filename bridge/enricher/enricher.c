@@ -154,7 +154,7 @@ static void take_committed(struct engine *engine, const struct batch *batch)
         if (batch->items[i].state != NULL)
             engine_assembled_committed(engine, &batch->items[i]);
         engine_count_committed(engine, &batch->items[i]);
-        engine_window_committed(engine, &batch->items[i]);
+        engine_ledger_committed(engine, &batch->items[i]);
     }
 }
 

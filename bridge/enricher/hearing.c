@@ -35,10 +35,15 @@ static int64_t sent_ms(const rd_kafka_message_t *message)
     return ms > 0 ? ms : clock_wall_ms();
 }
 
+struct ledger engine_ledger(const struct engine *engine, int number, const char *integration_id)
+{
+    return (struct ledger){engine->cache, number, integration_id, engine->config->sync.late_ms};
+}
+
 static void hear(struct engine *engine, int slot, const rd_kafka_message_t *message,
                  const struct webhook *webhook, const char *integration_id)
 {
-    struct ledger ledger = {engine->cache, slot % engine->topics->partitions, integration_id};
+    struct ledger ledger = engine_ledger(engine, slot % engine->topics->partitions, integration_id);
     const cJSON *content = webhook->diff != NULL ? webhook->diff : webhook->payload;
     int64_t wall_ms = clock_wall_ms();
     ledger_open(&ledger, sent_ms(message) - OPEN_BACK_MS, wall_ms);
@@ -59,18 +64,21 @@ void engine_hear(struct engine *engine, int slot, const rd_kafka_message_t *mess
         hear(engine, slot, message, webhook, integration_id);
 }
 
+void engine_keep_slot(struct engine *engine, int slot)
+{
+    if (engine->heard_next[slot] == engine->heard_kept[slot])
+        return;
+    char *name = name_of(engine, slot);
+    cache_put_offset(engine->cache, name, slot % engine->topics->partitions,
+                     engine->heard_next[slot]);
+    engine->heard_kept[slot] = engine->heard_next[slot];
+    free(name);
+}
+
 void engine_keep_heard(struct engine *engine)
 {
-    for (size_t i = 0; i < engine->owned_count; i++) {
-        int slot = engine->owned[i];
-        if (engine->heard_next[slot] == engine->heard_kept[slot])
-            continue;
-        char *name = name_of(engine, slot);
-        cache_put_offset(engine->cache, name, slot % engine->topics->partitions,
-                         engine->heard_next[slot]);
-        engine->heard_kept[slot] = engine->heard_next[slot];
-        free(name);
-    }
+    for (size_t i = 0; i < engine->owned_count; i++)
+        engine_keep_slot(engine, engine->owned[i]);
 }
 
 int64_t engine_heard(struct engine *engine, int slot)
@@ -120,28 +128,55 @@ static bool is_window(const char *name)
     return strcmp(name, WINDOW_NAME) == 0;
 }
 
-bool engine_restore_window(struct engine *engine, const char *integration_id, const char *name,
-                           int number, const char *text, size_t length)
+static bool read_window(const char *text, size_t length, struct ledger_start *start)
 {
-    struct ledger ledger = {engine->cache, number, integration_id};
+    cJSON *root = text == NULL ? NULL : json_parse(text, length);
+    bool ok = cJSON_IsObject(root);
+    if (ok)
+        *start = (struct ledger_start){(uint32_t)read_number(root, "window"),
+                                       read_number(root, "anchor_ms"), read_number(root, "counted"),
+                                       read_number(root, "newest_ms")};
+    cJSON_Delete(root);
+    return ok;
+}
+
+bool engine_restore_window(struct engine *engine, const char *integration_id, const char *name,
+                           const char *text, size_t length)
+{
+    struct ledger_start start;
     if (!is_window(name))
         return false;
-    cJSON *root = text == NULL ? NULL : json_parse(text, length);
-    if (cJSON_IsObject(root)) {
-        struct ledger_start start = {(uint32_t)read_number(root, "window"),
-                                     read_number(root, "anchor_ms"), read_number(root, "counted"),
-                                     read_number(root, "newest_ms")};
-        ledger_restore(&ledger, &start, clock_wall_ms());
+    if (read_window(text, length, &start)) {
+        struct ledger_start *last = memory_new(1, sizeof *last);
+        *last = start;
+        free(table_put(&engine->windows, integration_id, strlen(integration_id), last));
     }
-    cJSON_Delete(root);
     return true;
 }
 
-void engine_window_committed(struct engine *engine, const struct item *item)
+void engine_restore_windows(struct engine *engine, int number)
 {
-    if (item->kind != ITEM_PROGRESS || !is_window(item->record_id))
-        return;
-    struct ledger ledger = {engine->cache, item->slot % engine->topics->partitions,
-                            item->integration_id};
-    ledger_closed(&ledger);
+    size_t cursor = 0;
+    struct table_slot *slot;
+    while ((slot = table_next(&engine->windows, &cursor)) != NULL) {
+        char *integration_id = memory_text_n(slot->key, slot->length);
+        struct ledger ledger = engine_ledger(engine, number, integration_id);
+        ledger_restore(&ledger, slot->value, clock_wall_ms());
+        free(integration_id);
+        free(slot->value);
+    }
+    table_free(&engine->windows);
+}
+
+void engine_ledger_committed(struct engine *engine, const struct item *item)
+{
+    struct ledger ledger =
+        engine_ledger(engine, item->slot % engine->topics->partitions, item->integration_id);
+    struct ledger_start start;
+    for (size_t i = 0; i < item->hash_count; i++)
+        ledger_owe(&ledger, engine->selection->names[item->place], item->record_id,
+                   item->hashes[i]);
+    if (item->kind == ITEM_PROGRESS && is_window(item->record_id) &&
+        read_window(item->text, strlen(item->text), &start))
+        ledger_closed(&ledger, &start);
 }

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-/* What was heard this long ago is forgotten: Propexo sends a webhook again for 2.5 hours. */
-#define KEPT_MS (INT64_C(3) * 3600 * 1000)
 /* Contents kept of one record; of more the oldest are forgotten. */
 #define MOST 32
 /* An integration whose syncs are not told is not heard of for ever. */
@@ -14,10 +12,10 @@
 /* Events of one content, of one record. */
 struct heard {
     uint64_t hash;
-    uint32_t window; /* heard in, last */
-    uint32_t count;  /* in that window */
-    uint32_t owed;   /* was made good; its webhook has not come */
-    uint32_t at_s;
+    uint32_t window;   /* heard in, last */
+    uint32_t count;    /* in that window */
+    uint32_t owed;     /* was made good; its webhook has not come */
+    uint64_t sequence; /* of the last of them */
 };
 
 struct record_page {
@@ -44,20 +42,18 @@ static void put_window(const struct ledger *ledger, const struct ledger_window *
     cache_put_window(ledger->cache, ledger->number, ledger->integration_id, window, sizeof *window);
 }
 
-/* Of a number that was never blind all is known from its first event on. */
-static void begin(const struct ledger *ledger, const struct ledger_start *start, int64_t wall_ms)
-{
-    struct ledger_window window = {.start = *start, .generation_ms = wall_ms};
-    put_window(ledger, &window);
-}
-
+/* Of a number that was never blind all is known from its first event on; what it does not remember
+ * are changes from before that whose webhooks come late. */
 void ledger_open(const struct ledger *ledger, int64_t anchor_ms, int64_t wall_ms)
 {
     struct ledger_window window;
-    struct ledger_start start = {0, anchor_ms, 0, anchor_ms};
     bool verified;
-    if (!ledger_window(ledger, &window, &verified))
-        begin(ledger, &start, wall_ms);
+    if (ledger_window(ledger, &window, &verified))
+        return;
+    window = (struct ledger_window){.start = {0, anchor_ms, 0, anchor_ms},
+                                    .generation_ms = wall_ms,
+                                    .proves_ms = wall_ms + ledger->late_ms};
+    put_window(ledger, &window);
 }
 
 static bool read_page(const struct ledger *ledger, uint32_t generation, const char *model,
@@ -101,11 +97,18 @@ static struct heard *find(struct record_page *page, uint64_t hash)
     return NULL;
 }
 
-static int64_t count_in(const struct record_page *page, uint32_t window)
+static int64_t count_of(const struct heard *item, const struct ledger_window *window)
+{
+    if (item->window == window->start.number)
+        return item->count;
+    return item->count > 0 && item->sequence > window->carried;
+}
+
+static int64_t count_in(const struct record_page *page, const struct ledger_window *window)
 {
     int64_t count = 0;
     for (size_t i = 0; i < page->count; i++)
-        count += page->items[i].window == window ? page->items[i].count : 0;
+        count += count_of(&page->items[i], window);
     return count;
 }
 
@@ -151,15 +154,15 @@ void ledger_hear(const struct ledger *ledger, const char *model, const char *rec
         put_window(ledger, &window);
     }
     read_both(ledger, window.generation, model, record_id, &page);
-    bool first = count_in(&page, window.start.number) == 0;
+    bool first = count_in(&page, &window) == 0;
     bool known = find(&page, hash) != NULL;
     struct heard *item = item_of(&page, hash, window.start.number);
-    item->at_s = (uint32_t)(wall_ms / 1000);
     if (item->owed > 0) {
         item->owed--;
     } else {
-        item->count = item->window == window.start.number ? item->count + 1 : 1;
+        item->count = (uint32_t)count_of(item, &window) + 1;
         item->window = window.start.number;
+        item->sequence = ++window.sequence;
         window.heard++;
         window.records += first;
         window.doubts += known;
@@ -177,23 +180,28 @@ int64_t ledger_count(const struct ledger *ledger, const char *model, const char 
     if (!ledger_window(ledger, &window, &verified))
         return 0;
     read_both(ledger, window.generation, model, record_id, &page);
-    return count_in(&page, window.start.number);
+    return count_in(&page, &window);
 }
 
-bool ledger_knows(const struct ledger *ledger, const char *model, const char *record_id,
-                  uint64_t hash)
+enum ledger_status ledger_status(const struct ledger *ledger, const char *model,
+                                 const char *record_id, uint64_t hash)
 {
     struct ledger_window window;
     struct record_page page;
     bool verified;
     if (!ledger_window(ledger, &window, &verified))
-        return false;
+        return LEDGER_UNKNOWN;
     read_both(ledger, window.generation, model, record_id, &page);
-    return find(&page, hash) != NULL;
+    const struct heard *item = find(&page, hash);
+    if (item == NULL)
+        return LEDGER_UNKNOWN;
+    if (count_of(item, &window) > 0)
+        return LEDGER_HEARD;
+    return item->owed > 0 || item->count == 0 ? LEDGER_GOOD : LEDGER_BEFORE;
 }
 
 void ledger_owe(const struct ledger *ledger, const char *model, const char *record_id,
-                uint64_t hash, int64_t wall_ms)
+                uint64_t hash)
 {
     struct ledger_window window;
     struct record_page page;
@@ -203,34 +211,58 @@ void ledger_owe(const struct ledger *ledger, const char *model, const char *reco
     read_both(ledger, window.generation, model, record_id, &page);
     struct heard *item = item_of(&page, hash, window.start.number);
     item->owed = 1;
-    item->at_s = (uint32_t)(wall_ms / 1000);
     put_page(ledger, window.generation, model, record_id, &page);
 }
 
-void ledger_close(const struct ledger *ledger, const struct ledger_start *start, uint64_t by,
-                  int64_t wall_ms)
+static bool is_same(const struct ledger_start *a, const struct ledger_start *b)
+{
+    return a->number == b->number && a->anchor_ms == b->anchor_ms && a->counted == b->counted &&
+           a->newest_ms == b->newest_ms;
+}
+
+void ledger_anchor(const struct ledger *ledger, const struct ledger_start *start)
 {
     struct ledger_window window;
     bool verified;
     if (!ledger_window(ledger, &window, &verified))
         return;
-    window.before = window.start;
+    window.start = *start;
+    put_window(ledger, &window);
+}
+
+void ledger_close(const struct ledger *ledger, const struct ledger_start *start, uint64_t sequence,
+                  uint64_t by, bool unsure, int64_t wall_ms)
+{
+    struct ledger_window window;
+    bool verified;
+    if (!ledger_window(ledger, &window, &verified))
+        return;
+    if (window.closing == 0)
+        window.before = window.start;
     window.closing = by;
     window.start = *start;
     window.epoch = cache_epoch(ledger->cache, ledger->number);
-    window.heard = window.records = window.doubts = window.seen = 0;
-    if (is_older(&window, KEPT_MS, wall_ms))
+    window.carried = sequence;
+    window.heard = (int64_t)(window.sequence - sequence);
+    window.records = window.heard;
+    window.doubts = window.seen = 0;
+    if (unsure)
+        window.proves_ms = wall_ms + ledger->late_ms;
+    if (is_older(&window, ledger->late_ms, wall_ms))
         turn_generation(ledger, &window, wall_ms);
     put_window(ledger, &window);
 }
 
-void ledger_closed(const struct ledger *ledger)
+void ledger_closed(const struct ledger *ledger, const struct ledger_start *start)
 {
     struct ledger_window window;
     bool verified;
-    if (!ledger_window(ledger, &window, &verified))
+    if (!ledger_window(ledger, &window, &verified) || window.closing == 0)
         return;
-    window.closing = 0;
+    if (is_same(&window.start, start))
+        window.closing = 0;
+    else
+        window.before = *start;
     put_window(ledger, &window);
 }
 
@@ -241,14 +273,9 @@ static void move(const struct ledger *ledger, struct ledger_window *window,
     window->start = *start;
     window->closing = 0;
     window->epoch = cache_epoch(ledger->cache, ledger->number) - 1;
+    window->carried = window->sequence;
     window->heard = window->records = window->doubts = window->seen = 0;
     put_window(ledger, window);
-}
-
-static bool is_same(const struct ledger_start *a, const struct ledger_start *b)
-{
-    return a->number == b->number && a->anchor_ms == b->anchor_ms && a->counted == b->counted &&
-           a->newest_ms == b->newest_ms;
 }
 
 void ledger_restore(const struct ledger *ledger, const struct ledger_start *start, int64_t wall_ms)
@@ -258,7 +285,7 @@ void ledger_restore(const struct ledger *ledger, const struct ledger_start *star
     if (!ledger_window(ledger, &window, &verified))
         window = (struct ledger_window){.generation_ms = wall_ms};
     else if (is_same(&window.start, start)) {
-        ledger_closed(ledger);
+        ledger_closed(ledger, start);
         return;
     }
     move(ledger, &window, start);

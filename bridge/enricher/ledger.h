@@ -27,6 +27,7 @@ struct ledger {
     struct cache *cache;
     int number; /* of the partition */
     const char *integration_id;
+    int64_t late_ms; /* webhooks come so late at most: what was heard is remembered for longer */
 };
 
 /* Where a window begins, in the API's words. */
@@ -39,15 +40,19 @@ struct ledger_start {
 
 struct ledger_window {
     struct ledger_start start;
-    struct ledger_start before; /* while `closing` */
-    uint64_t closing; /* not 0: who closed the window before it, and has not committed that yet */
+    struct ledger_start before; /* the last that is committed, while `closing` */
+    uint64_t closing;           /* not 0: who began the window, and has not committed that yet */
     uint32_t epoch; /* all since then was heard, if nothing has been missed since (ledger_blind) */
     uint32_t generation;
     int64_t generation_ms; /* wall clock: began */
+    uint64_t sequence;     /* of the event heard last */
+    uint64_t carried;      /* what was heard behind it before the window began counts in it too */
     int64_t heard;         /* events */
     int64_t records;       /* that they speak of */
     int64_t seen;          /* events that tell of nothing but `last_seen` */
-    int64_t doubts; /* events whose like was heard before, in this window or an earlier one */
+    int64_t doubts;    /* events whose like was heard before, in this window or an earlier one */
+    int64_t proves_ms; /* wall clock: before, late webhooks of changes that nobody remembers may
+                        * come, so that counts prove nothing */
 };
 
 /* The window; false when nothing was heard of the integration. `*verified`: all was heard in it. */
@@ -67,26 +72,37 @@ void ledger_hear(const struct ledger *ledger, const char *model, const char *rec
 int64_t ledger_count(const struct ledger *ledger, const char *model,
                      const char *record_id) MUST_CHECK;
 
-/* Was an event of this content heard or made good, in this window or hours before it? */
-bool ledger_knows(const struct ledger *ledger, const char *model, const char *record_id,
-                  uint64_t hash) MUST_CHECK;
+/* What is known of a change by its content. */
+enum ledger_status {
+    LEDGER_UNKNOWN,
+    LEDGER_BEFORE, /* one of this content was heard in an earlier window */
+    LEDGER_GOOD,   /* it was made good */
+    LEDGER_HEARD,  /* it was heard in this window */
+};
+enum ledger_status ledger_status(const struct ledger *ledger, const char *model,
+                                 const char *record_id, uint64_t hash) MUST_CHECK;
 
-/* The change is made good: its webhook, should it come, is not another one. */
-void ledger_owe(const struct ledger *ledger, const char *model, const char *record_id,
-                uint64_t hash, int64_t wall_ms);
-
-/* A new window begins, with what is heard from now on. `by` (not 0) tells this assignment from
- * others: until ledger_closed, whoever has another one goes back to where the window before began.
+/* The change is made good, and that is committed: its webhook, should it come, is not another one.
  */
-void ledger_close(const struct ledger *ledger, const struct ledger_start *start, uint64_t by,
-                  int64_t wall_ms);
-void ledger_closed(const struct ledger *ledger);
+void ledger_owe(const struct ledger *ledger, const char *model, const char *record_id,
+                uint64_t hash);
+
+/* The window begins elsewhere by the API's count, with the same changes. */
+void ledger_anchor(const struct ledger *ledger, const struct ledger_start *start);
+
+/* A new window begins, with what is heard from now on and what was heard behind `sequence`. `by`
+ * (not 0) tells this assignment from others: until ledger_closed says that the beginning is
+ * committed, whoever has another one goes back to the last one that is. `unsure`: it is not known
+ * which changes were made good. */
+void ledger_close(const struct ledger *ledger, const struct ledger_start *start, uint64_t sequence,
+                  uint64_t by, bool unsure, int64_t wall_ms);
+void ledger_closed(const struct ledger *ledger, const struct ledger_start *start);
 
 /* Where the window begins by what is committed; it becomes unverified when that was not known. */
 void ledger_restore(const struct ledger *ledger, const struct ledger_start *start, int64_t wall_ms);
 
 /* A window whose beginning is not committed, by another assignment than `by`, begins again where
- * the one before did. */
+ * the last one did that is. */
 void ledger_settle(const struct ledger *ledger, uint64_t by);
 
 /* Events of this partition number were taken by somebody else: all its windows are unverified. */

@@ -69,6 +69,7 @@ static void hear_event(void *context, const rd_kafka_message_t *message)
     struct webhook webhook = webhook_parse(message->payload, message->len);
     count_message(restoring);
     engine_hear(restoring->engine, restoring->slot, message, &webhook, &headers);
+    engine_keep_slot(restoring->engine, restoring->slot);
     webhook_free(&webhook);
     event_headers_free(&headers);
 }
@@ -138,8 +139,7 @@ static void take_progress(void *context, const rd_kafka_message_t *message)
         *slash = '\0';
         if (!engine_restore_sync(engine, key, slash + 1, restoring->number, message->payload,
                                  message->len) &&
-            !engine_restore_window(engine, key, slash + 1, restoring->number, message->payload,
-                                   message->len))
+            !engine_restore_window(engine, key, slash + 1, message->payload, message->len))
             engine_restore_backfill(engine, key, slash + 1, restoring->number, message->payload,
                                     message->len);
     }
@@ -153,8 +153,11 @@ static bool read_progress(struct restoring *restoring, struct error *error)
     int64_t next = 0;
     if (restoring->range == NULL && (restoring->range = range_open(&engine->kafka, error)) == NULL)
         return false;
-    return range_read(restoring->range, engine->topics->state, restoring->number, 0, RANGE_END,
-                      take_progress, restoring, engine->stopping, &next, error);
+    if (!range_read(restoring->range, engine->topics->state, restoring->number, 0, RANGE_END,
+                    take_progress, restoring, engine->stopping, &next, error))
+        return false;
+    engine_restore_windows(engine, restoring->number);
+    return true;
 }
 
 static bool restore_slot(struct restoring *restoring, const struct consumer_slot *slot,

@@ -153,8 +153,11 @@ bool engine_restore_sync(struct engine *engine, const char *integration_id, cons
         drop(engine, old);
     struct sync *sync =
         text == NULL ? NULL : sync_read(text, length, integration_id, number, engine->selection);
-    if (sync != NULL)
+    size_t done = 0;
+    if (sync != NULL && sync_models(sync, &done) > 0)
         append(engine, sync);
+    else
+        sync_free(sync); /* none of its models is worked on any more */
     return true;
 }
 
@@ -272,7 +275,8 @@ static bool is_superseded(const struct sync *sync)
 {
     bool told = sync_is_told(sync);
     for (const struct sync *later = sync->next; later != NULL && !told; later = later->next) {
-        if (strcmp(later->integration_id, sync->integration_id) == 0 && sync_is_told(later))
+        if (strcmp(later->integration_id, sync->integration_id) == 0 && sync_is_told(later) &&
+            later->began_ms > sync->began_ms)
             return true;
     }
     return false;
@@ -290,15 +294,20 @@ static void supersede(struct engine *engine, struct sync *sync)
     drop(engine, sync);
 }
 
-/* Its barriers have come, its check is not over, and no other check of the integration is: each
- * window is compared once. */
+static bool is_before(const struct sync *a, const struct sync *b)
+{
+    return a->began_ms != b->began_ms ? a->began_ms < b->began_ms : strcmp(a->id, b->id) < 0;
+}
+
+/* Its barriers have come and its check is not over; and no earlier sync of the integration is under
+ * way, whose check may make good what lies behind the barriers of this one. */
 static bool wants_check(const struct engine *engine, const struct sync *sync)
 {
     if (!sync_is_told(sync) || !sync_wants_check(sync))
         return false;
-    for (const struct sync *first = engine->syncs; first != sync; first = first->next) {
-        if (strcmp(first->integration_id, sync->integration_id) == 0 && sync_is_told(first) &&
-            sync_wants_check(first))
+    for (const struct sync *other = engine->syncs; other != NULL; other = other->next) {
+        if (other != sync && strcmp(other->integration_id, sync->integration_id) == 0 &&
+            sync_is_told(other) && is_before(other, sync))
             return false;
     }
     return true;

@@ -66,3 +66,9 @@ void model_normalise(char *name)
     for (char *p = strchr(name, '-'); p != NULL; p = strchr(p, '-'))
         *p = '_';
 }
+
+bool model_is_listed(const struct model *model)
+{
+    enum model_kind kind = model_kind(model);
+    return model->list_path != NULL && (kind == MODEL_BY_ID || kind == MODEL_BY_LIST);
+}

@@ -44,6 +44,9 @@ enum model_kind {
 
 enum model_kind model_kind(const struct model *model);
 
+/* A list shows its records. */
+bool model_is_listed(const struct model *model);
+
 /* True when the model has snapshots of its own: all but children that no endpoint reads. */
 bool model_has_snapshots(const struct model *model);
 

@@ -9,7 +9,7 @@ from test_syncs import complete_sync, told, wait_told
 
 READABLE = ["residents", "units", "leases"]
 LISTED = ["residents", "units"]
-FORMAT = {"output.format": "json", "sync.grace_ms": 500}
+FORMAT = {"output.format": "json", "sync.grace_ms": 500, "api.requests_per_minute": 0}
 
 
 def change(propexo, running, rate, changes):
@@ -35,8 +35,8 @@ def dropped(propexo):
 )
 def test_dropped_webhooks_are_made_good(simulator, bridge, kafka, prefix, snapshots, models, flags):
     """Also of records that only others show (relations), and of those that nothing shows (contracts)."""
-    propexo = simulator(models=models, records=1000, integrations=2, drop_webhooks=5, limit_per_minute=600, **flags)
-    running = bridge("run", FORMAT | {"bridge.models": models, "api.requests_per_minute": 600}, simulator=propexo)
+    propexo = simulator(limit_per_minute=0, models=models, records=1000, integrations=2, drop_webhooks=5, **flags)
+    running = bridge("run", FORMAT | {"bridge.models": models}, simulator=propexo)
     running.wait_event("assigned", 20)
     for number in (1, 2):
         change(propexo, running, 1000, 400 * len(models))
@@ -60,8 +60,8 @@ def test_dropped_webhooks_are_made_good(simulator, bridge, kafka, prefix, snapsh
 def test_without_a_right_to_recorded_changes_lists_are_read(simulator, bridge, kafka, prefix, snapshots):
     models = [*LISTED, "contracts"]
     flags = {"drop_webhooks": 10, "distinct": "on", "data_diffs": "off", "last_seen_percent": 0}
-    propexo = simulator(models=models, records=1000, integrations=1, **flags)
-    running = bridge("run", FORMAT | {"bridge.models": models, "api.requests_per_minute": 600}, simulator=propexo)
+    propexo = simulator(limit_per_minute=0, models=models, records=1000, integrations=1, **flags)
+    running = bridge("run", FORMAT | {"bridge.models": models}, simulator=propexo)
     running.wait_event("assigned", 20)
     for number in (1, 2):
         change(propexo, running, 1000, 600)
@@ -73,14 +73,14 @@ def test_without_a_right_to_recorded_changes_lists_are_read(simulator, bridge, k
     assert [by_model[model]["reconciled"] for model in models] == [True, True, False]
     running.wait_event("data_diffs_refused", 1)
     assert running.metrics().sum("bridge_webhooks_missed_total") == first["missed"] + second["missed"]
-    told_of = {(note["model"], note["id"]) for note in propexo.told() if note["outcome"] == "dropped"}
-    assert first["missed"] + second["missed"] == len([one for one in told_of if one[0] in LISTED]) > 50
+    assert 50 < first["missed"] + second["missed"] < dropped(propexo)
 
 
 def test_every_webhook_arrived(simulator, bridge, kafka, prefix):
     """One request proves it, and the milestone does not wait."""
-    propexo = simulator(models=LISTED, records=1000, integrations=1)
-    running = bridge("run", FORMAT | {"bridge.models": LISTED, "sync.grace_ms": 60000}, simulator=propexo)
+    propexo = simulator(limit_per_minute=0, models=LISTED, records=1000, integrations=1, distinct="on")
+    config = FORMAT | {"bridge.models": LISTED, "sync.grace_ms": 60000, "sync.late_ms": 0}
+    running = bridge("run", config, simulator=propexo)
     running.wait_event("assigned", 20)
     for number in (1, 2, 3):
         change(propexo, running, 1000, 500)
@@ -92,7 +92,7 @@ def test_every_webhook_arrived(simulator, bridge, kafka, prefix):
 
 def test_after_a_restart_it_is_not_known_what_came(simulator, bridge, kafka, prefix, snapshots):
     """What came before the restart is made good, since it may not have come, and is not called missed."""
-    propexo = simulator(models=LISTED, records=1000, integrations=1, drop_webhooks=5, distinct="on")
+    propexo = simulator(limit_per_minute=0, models=LISTED, records=1000, integrations=1, drop_webhooks=5, distinct="on")
     config = FORMAT | {"bridge.models": LISTED, "bridge.instance": f"{prefix}-one"}
     running = bridge("run", config, simulator=propexo)
     running.wait_event("assigned", 20)
@@ -117,7 +117,7 @@ def test_after_a_restart_it_is_not_known_what_came(simulator, bridge, kafka, pre
 def test_a_lasting_cache_knows_what_came(simulator, bridge, kafka, prefix, snapshots, tmp_path):
     cache = tmp_path / "cache"
     cache.mkdir()
-    propexo = simulator(models=LISTED, records=1000, integrations=1, drop_webhooks=5, distinct="on")
+    propexo = simulator(limit_per_minute=0, models=LISTED, records=1000, integrations=1, drop_webhooks=5, distinct="on")
     config = FORMAT | {"bridge.models": LISTED, "bridge.instance": f"{prefix}-one", "enricher.cache_dir": cache}
     running = bridge("run", config, simulator=propexo)
     running.wait_event("assigned", 20)
@@ -134,9 +134,9 @@ def test_a_lasting_cache_knows_what_came(simulator, bridge, kafka, prefix, snaps
 
 @pytest.mark.parametrize("state", ["asked", "made good"])
 def test_a_kill_during_the_check(simulator, bridge, kafka, prefix, snapshots, state):
-    propexo = simulator(models=LISTED, records=1000, integrations=1, drop_webhooks=20, distinct="on", latency_ms=200)
+    propexo = simulator(limit_per_minute=0, models=LISTED, records=1000, integrations=1, drop_webhooks=20, distinct="on", latency_ms=200)
     receiver = bridge("receive", FORMAT | {"bridge.models": LISTED}, simulator=propexo)
-    config = FORMAT | {"bridge.models": LISTED, "bridge.instance": f"{prefix}-e", "api.requests_per_minute": 600}
+    config = FORMAT | {"bridge.models": LISTED, "bridge.instance": f"{prefix}-e"}
     enricher = bridge("enrich", config, simulator=propexo)
     enricher.wait_event("assigned", 20)
     change(propexo, receiver, 1000, 800)
@@ -157,7 +157,7 @@ def test_a_kill_during_the_check(simulator, bridge, kafka, prefix, snapshots, st
 )
 def test_a_check_that_comes_to_no_end(simulator, bridge, kafka, prefix, snapshots, faults, reason):
     """The sync is told as not reconciled; the next check looks at both."""
-    propexo = simulator(models=LISTED, records=400, integrations=1, drop_webhooks=10, distinct="on")
+    propexo = simulator(limit_per_minute=0, models=LISTED, records=400, integrations=1, drop_webhooks=10, distinct="on")
     config = FORMAT | {"bridge.models": LISTED, "sync.deadline_ms": 3000, "api.timeout_ms": 1500, "sync.grace_ms": 0}
     running = bridge("run", config, simulator=propexo)
     running.wait_event("assigned", 20)
@@ -168,15 +168,17 @@ def test_a_check_that_comes_to_no_end(simulator, bridge, kafka, prefix, snapshot
     (milestone,) = told(kafka, prefix, "SYNC_SNAPSHOTS_COMPLETE")
     assert not milestone["reconciled"] and milestone["reason"] in (reason, "api-unavailable")
     propexo.set_faults("")
-    running.wait_ready(30)
-    sync(propexo, running, kafka, prefix, 2)
+    for number in range(2, 12):  # after a 401 nothing is asked for ten seconds
+        sync(propexo, running, kafka, prefix, number)
+        if told(kafka, prefix, "SYNC_SNAPSHOTS_COMPLETE")[-1]["reconciled"]:
+            break
     milestone = told(kafka, prefix, "SYNC_SNAPSHOTS_COMPLETE")[-1]
     assert milestone["reconciled"] and milestone["missed"] == dropped(propexo)
     assert_equals_truth(propexo, snapshots, LISTED)
 
 
 def test_no_check_when_it_is_switched_off(simulator, bridge, kafka, prefix):
-    propexo = simulator(models=LISTED, records=400, integrations=1)
+    propexo = simulator(limit_per_minute=0, models=LISTED, records=400, integrations=1)
     config = FORMAT | {"bridge.models": LISTED, "sync.reconcile": False}
     running = bridge("run", config, simulator=propexo)
     running.wait_event("assigned", 20)
@@ -189,7 +191,7 @@ def test_no_check_when_it_is_switched_off(simulator, bridge, kafka, prefix):
 
 def test_a_backsync_is_checked_by_lists(simulator, bridge, kafka, prefix, snapshots):
     """Propexo sends no webhooks of it."""
-    propexo = simulator(models=LISTED, records=400, integrations=1, drop_webhooks=100, last_seen_percent=0)
+    propexo = simulator(limit_per_minute=0, models=LISTED, records=400, integrations=1, drop_webhooks=100, last_seen_percent=0)
     running = bridge("run", FORMAT | {"bridge.models": LISTED}, simulator=propexo)
     running.wait_event("assigned", 20)
     change(propexo, running, 1000, 300)

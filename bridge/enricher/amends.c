@@ -1,0 +1,257 @@
+/*
+ * What a sync's check found missing is made good.
+ *
+ * By events (recreate.h), which go into the integration's own partition, with another barrier
+ * behind them: whoever owns the partition works on them like on any other event, and the milestone
+ * waits for them. Events, barriers, the sync's state and the next window are committed in this
+ * order: so a crash makes things good twice, never not at all. A later sync of the integration is
+ * checked when this one is over, since what is made good lies behind its barriers, too.
+ *
+ * Or by lists, whose rows are published at once, in transactions of the partition (backfills.c).
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/base/clock.h"
+#include "bridge/base/log.h"
+#include "bridge/base/memory.h"
+#include "bridge/base/metrics.h"
+#include "bridge/enricher/backfill.h"
+#include "bridge/enricher/reconcile.h"
+#include "bridge/propexo/recreate.h"
+
+/* Stamps of changes may become visible a little out of order: lists are read down so much further.
+ */
+#define OVERLAP_MS 5000
+/* The anchor moves up before counting from there becomes a burden. */
+#define ANCHOR_COUNT 100000
+
+static int slot_of(const struct engine *engine, const struct sync *sync, size_t place)
+{
+    return (int)place * engine->topics->partitions + sync->number;
+}
+
+void check_free(struct engine *engine, struct sync *sync)
+{
+    struct check *check = sync->check;
+    sync->check = NULL;
+    if (check == NULL)
+        return;
+    for (size_t i = 0; check->sweeps != NULL && i < sync->count; i++) {
+        if (check->sweeps[i] != NULL)
+            engine_end_sweep(engine, check->sweeps[i]);
+    }
+    audit_free(check->audit);
+    free(check->sweeps);
+    free(check->found);
+    free(check);
+}
+
+/* An item with an event, which the caller settles. */
+static struct item *new_event(struct engine *engine, const struct sync *sync, size_t place,
+                              const char *record_id, const char *trigger, char *text)
+{
+    struct item *item =
+        engine_item(engine, ITEM_EVENT, (int)place, record_id, sync->integration_id);
+    item->slot = slot_of(engine, sync, place);
+    item->trigger = trigger;
+    item->text = text;
+    item->sync_id = memory_text(sync->id);
+    item->record_bytes = strlen(text);
+    return item;
+}
+
+struct amends {
+    struct engine *engine;
+    struct sync *sync;
+};
+
+/* Without its content where that cannot be told again: the record is read at least. */
+static void make_good(void *context, const struct audit_change *change)
+{
+    const struct amends *amends = context;
+    struct engine *engine = amends->engine;
+    struct sync *sync = amends->sync;
+    struct claim none = {0};
+    const char *model = engine->selection->names[change->place];
+    char *text = recreate_event(sync->integration_id, model, change->record_id, change->is_new,
+                                change->content);
+    if (text == NULL || strlen(text) > (size_t)engine->config->topics.max_message) {
+        free(text);
+        text = recreate_event(sync->integration_id, model, change->record_id, false, NULL);
+    }
+    if (text == NULL)
+        return;
+    struct item *item = new_event(engine, sync, (size_t)change->place, change->record_id,
+                                  change->is_new ? "DATA_NEW" : "DATA_UPDATE", text);
+    if (change->hash_count > 0) {
+        item->hashes = memory_new(change->hash_count, sizeof *item->hashes);
+        memcpy(item->hashes, change->hashes, change->hash_count * sizeof *item->hashes);
+        item->hash_count = change->hash_count;
+    }
+    engine_settle(engine, item, &none);
+    sync->check->found[change->place] += change->first;
+}
+
+void check_make_good(struct engine *engine, struct sync *sync)
+{
+    struct amends amends = {engine, sync};
+    struct ledger ledger = check_ledger(engine, sync);
+    bool verified;
+    (void)check_window(engine, sync, &verified);
+    audit_missing(sync->check->audit, &ledger, verified, make_good, &amends);
+}
+
+/* Behind what was made good of a model, also of one that the sync did not cover: it does now. */
+static void write_barrier(struct engine *engine, struct sync *sync, size_t place,
+                          const struct sync_check *found)
+{
+    struct claim none = {0};
+    struct sync_part *part = &sync->parts[place];
+    cJSON *body = cJSON_CreateObject();
+    (void)cJSON_AddStringToObject(body, "event", "SYNC_COMPLETE");
+    (void)cJSON_AddStringToObject(body, "integration_id", sync->integration_id);
+    struct item *item = new_event(engine, sync, place, engine->selection->names[place],
+                                  "SYNC_COMPLETE", cJSON_PrintUnformatted(body));
+    item->sync_checked = memory_format("%" PRId64 " %" PRId64 " %d", found->missed,
+                                       found->unverified, found->reconciled);
+    engine_settle(engine, item, &none);
+    cJSON_Delete(body);
+    part->state = SYNC_WAITS;
+    part->again = true;
+}
+
+bool check_read(const char *text, struct sync_check *check)
+{
+    int reconciled = 0;
+    *check = (struct sync_check){.done = true};
+    if (sscanf(text, "%" SCNd64 " %" SCNd64 " %d", &check->missed, &check->unverified,
+               &reconciled) != 3)
+        return false;
+    check->reconciled = reconciled != 0;
+    return true;
+}
+
+bool check_can_sweep(const struct engine *engine)
+{
+    for (size_t i = 0; i < engine->selection->count; i++) {
+        if (!model_is_listed(engine->selection->models[i]))
+            return false;
+    }
+    return true;
+}
+
+void check_begin_sweeps(struct engine *engine, struct sync *sync)
+{
+    struct check *check = sync->check;
+    int64_t since_ms = check_window(engine, sync, &(bool){false}).start.newest_ms;
+    check->phase = CHECK_SWEEPS;
+    check->sweeps = memory_new(sync->count, sizeof(struct backfill *));
+    for (size_t i = 0; i < sync->count; i++) {
+        if (model_is_listed(engine->selection->models[i]))
+            check->sweeps[i] = engine_begin_sweep(engine, slot_of(engine, sync, i),
+                                                  sync->integration_id, since_ms, OVERLAP_MS);
+    }
+}
+
+void check_look_at_sweeps(struct engine *engine, struct sync *sync)
+{
+    struct check *check = sync->check;
+    bool failed = false;
+    bool unsure = false;
+    for (size_t i = 0; i < sync->count; i++) {
+        if (check->sweeps[i] != NULL && check->sweeps[i]->phase != BACKFILL_DONE)
+            return;
+    }
+    for (size_t i = 0; i < sync->count; i++) {
+        const struct backfill *sweep = check->sweeps[i];
+        if (sweep == NULL)
+            continue;
+        check->found[i] = (int64_t)sweep->unheard.count;
+        check->newest_ms = sweep->top > check->newest_ms ? sweep->top : check->newest_ms;
+        failed |= sweep->failed;
+        unsure |= sweep->unsure;
+    }
+    const char *reason = failed ? "lists-refused" : unsure ? "lists-unsure" : check->verdict;
+    check_end(engine, sync, reason, !failed);
+}
+
+/* What was compared is behind us. */
+static struct ledger_start next_start(const struct engine *engine, const struct sync *sync)
+{
+    const struct check *check = sync->check;
+    struct ledger_start start = check_window(engine, sync, &(bool){false}).start;
+    start.number++;
+    start.newest_ms = check->newest_ms > start.newest_ms ? check->newest_ms : start.newest_ms;
+    start.counted = check->total < 0 ? 0 : check->total;
+    if (check->total < 0 || start.counted > ANCHOR_COUNT) {
+        start.anchor_ms = start.newest_ms;
+        start.counted = 0;
+    }
+    return start;
+}
+
+static void log_end(const struct sync *sync, int64_t missed, int64_t unverified)
+{
+    bool reconciled = sync->reason[0] == '\0';
+    metrics_add(reconciled ? METRIC_SYNCS_RECONCILED : METRIC_SYNCS_UNRECONCILED, 1);
+    log_info("sync_checked", LOG_TEXT("sync_id", sync->id),
+             LOG_TEXT("integration_id", sync->integration_id),
+             LOG_TEXT("outcome", reconciled ? "reconciled" : "not_reconciled"),
+             LOG_NUMBER("missed", missed), LOG_NUMBER("unverified", unverified),
+             LOG_TEXT("reason", sync->reason));
+}
+
+/* The check's result for one model. Models that no list shows are not reconciled by lists. */
+static void end_part(struct engine *engine, struct sync *sync, size_t place, bool verified)
+{
+    const struct check *check = sync->check;
+    struct sync_part *part = &sync->parts[place];
+    bool swept = check->sweeps != NULL;
+    struct sync_check found = {.done = true, .reconciled = sync->reason[0] == '\0'};
+    *(verified ? &found.missed : &found.unverified) = check->found[place];
+    if (swept && check->sweeps[place] == NULL && part->state != SYNC_OTHER) {
+        found.reconciled = false;
+        if (sync->reason[0] == '\0')
+            (void)snprintf(sync->reason, sizeof sync->reason, "not-listed");
+    }
+    if (check->found[place] > 0 && !swept)
+        write_barrier(engine, sync, place, &found);
+    else if (part->state != SYNC_OTHER && !part->check.done)
+        part->check = found;
+}
+
+void check_end(struct engine *engine, struct sync *sync, const char *reason, bool close)
+{
+    struct check *check = sync->check;
+    struct ledger ledger = check_ledger(engine, sync);
+    struct ledger_start start = next_start(engine, sync);
+    uint64_t sequence = check->sequence;
+    bool swept = check->sweeps != NULL;
+    bool verified;
+    int64_t sum = 0;
+    size_t place = 0;
+    (void)check_window(engine, sync, &verified);
+    (void)snprintf(sync->reason, sizeof sync->reason, "%s", reason == NULL ? "" : reason);
+    /* Those that lists show come first: what the others lack is no fault of theirs. */
+    for (size_t i = 0; i < sync->count; i++) {
+        if (!swept || check->sweeps[i] != NULL)
+            end_part(engine, sync, i, verified);
+    }
+    for (size_t i = 0; i < sync->count; i++) {
+        if (swept && check->sweeps[i] == NULL)
+            end_part(engine, sync, i, verified);
+        sum += check->found[i];
+        place = sync->parts[i].state != SYNC_OTHER ? i : place;
+    }
+    metrics_add(verified ? METRIC_WEBHOOKS_MISSED : METRIC_WEBHOOKS_UNVERIFIED, sum);
+    log_end(sync, verified ? sum : 0, verified ? 0 : sum);
+    check_free(engine, sync);
+    sync_write_down(engine, sync, place);
+    if (!close)
+        return;
+    ledger_close(&ledger, &start, sequence, engine->closing_by, swept, clock_wall_ms());
+    engine_write_window(engine, slot_of(engine, sync, place), sync->integration_id, &start);
+}
