@@ -15,9 +15,11 @@
 #include "bridge/commands/backfill.h"
 #include "bridge/commands/check.h"
 #include "bridge/commands/config.h"
+#include "bridge/commands/recover.h"
 #include "bridge/commands/schemas.h"
 #include "bridge/commands/service.h"
 #include "bridge/commands/topics.h"
+#include "bridge/commands/verify.h"
 #include "bridge/config/config.h"
 
 #define PROBLEMS_MAXIMUM ((size_t)64 << 10)
@@ -74,35 +76,45 @@ static const struct command {
     unsigned needs;
     int (*call)(const struct config *config, const struct arguments *arguments);
 } commands[] = {
-    {{"run", NULL, false},
+    {{"run", NULL, 0},
      "receive webhooks and enrich them, in one process",
      CONFIG_NEED_RECEIVER | CONFIG_NEED_API | CONFIG_NEED_ADMIN,
      run},
-    {{"receive", NULL, false},
+    {{"receive", NULL, 0},
      "take webhooks into Kafka",
      CONFIG_NEED_RECEIVER | CONFIG_NEED_ADMIN,
      receive},
-    {{"enrich", NULL, false},
+    {{"enrich", NULL, 0},
      "turn events into snapshots",
      CONFIG_NEED_API | CONFIG_NEED_ADMIN,
      enrich},
-    {{"topics", "plan apply", false},
+    {{"topics", "plan apply", 0},
      "show (plan) or make (apply) the topics",
      CONFIG_NEED_NOTHING,
      topics},
-    {{"schemas", "list check register", false},
+    {{"schemas", "list check register", 0},
      "show, check or register the schemas at the registry",
      CONFIG_NEED_NOTHING,
      schemas},
-    {{"backfill", NULL, true},
+    {{"backfill", NULL, OPTION_INTEGRATION | OPTION_ALL | OPTION_MODEL | OPTION_FOLLOW},
      "read all records of an integration and publish them",
      CONFIG_NEED_API,
      command_backfill},
-    {{"config", NULL, false},
+    {{"verify", NULL,
+      OPTION_INTEGRATION | OPTION_MODEL | OPTION_IGNORE | OPTION_LIMIT | OPTION_REPAIR |
+          OPTION_JSON},
+     "compare the snapshots with the API, and order what differs again",
+     CONFIG_NEED_API,
+     command_verify},
+    {{"recover", NULL, OPTION_INTEGRATION | OPTION_SINCE | OPTION_DRY_RUN},
+     "produce the changes again whose webhooks were lost",
+     CONFIG_NEED_API,
+     command_recover},
+    {{"config", NULL, 0},
      "print the effective configuration, secrets masked",
      CONFIG_NEED_NOTHING,
      print_config},
-    {{"check", NULL, false},
+    {{"check", NULL, 0},
      "connect to Kafka, the registry and the API and say what is wrong",
      CONFIG_NEED_API,
      check},
@@ -125,8 +137,13 @@ static void print_usage(FILE *out)
     for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
         print_command(out, &commands[i]);
     (void)fprintf(out, "  %-*s print the version\n", COMMAND_WIDTH - 2, "version");
-    (void)fputs("\nbackfill takes --integration ID or --all, --model M (several), --follow.\n",
-                out);
+    (void)fputs(
+        "\nbackfill takes --integration ID or --all, --model M (several), --follow.\n"
+        "verify takes --integration ID, --model M (several), --ignore FIELD or MODEL.FIELD\n"
+        "  (several), --limit N, --repair, --json.\n"
+        "recover takes --since T (such as 90m, 6h, 2d or 2026-01-31T12:00:00Z),\n"
+        "  --integration ID, --dry-run.\n",
+        out);
     (void)fputs("\nWithout --config, " CONFIG_DEFAULT_FILE " is read where it exists.\n"
                 "Each key can also be set as BRIDGE_<SECTION>_<KEY> in the environment.\n",
                 out);

@@ -1,7 +1,6 @@
 #include "bridge/commands/listing.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "bridge/base/clock.h"
 #include "bridge/base/memory.h"
@@ -19,6 +18,7 @@ struct listing {
     const struct config *config;
     struct http_client *client;
     struct budget budget;
+    enum api_outcome outcome; /* of the last request */
 };
 
 struct listing *listing_open(const struct config *config, struct error *error)
@@ -48,46 +48,70 @@ void listing_close(struct listing *listing)
     free(listing);
 }
 
-static void rest(int64_t ms)
-{
-    struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
-    (void)nanosleep(&pause, NULL);
-}
-
 static void await_budget(struct listing *listing)
 {
     int64_t wait;
     while ((wait = budget_wait(&listing->budget, BUDGET_THRIFTY, 0, clock_ms())) > 0)
-        rest(wait);
+        clock_rest(wait);
     budget_spend(&listing->budget, clock_ms());
 }
 
-/* One request. `status` is 0 when no answer came. */
-static struct api_page ask(struct listing *listing, const char *url, long *status,
-                           struct error *error)
+/* Reads an answer into `target`; `*detail` is static or the answer's. */
+typedef enum api_outcome read_answer(void *target, const struct http_answer *answer,
+                                     const char **detail);
+
+static enum api_outcome read_page(void *target, const struct http_answer *answer,
+                                  const char **detail)
+{
+    struct api_page *page = target;
+    *page = api_read_page(answer);
+    *detail = page->detail;
+    page->detail = ""; /* it ends with the answer */
+    return page->outcome;
+}
+
+struct wanted {
+    const char *id;
+    cJSON *record;
+};
+
+static enum api_outcome read_record(void *target, const struct http_answer *answer,
+                                    const char **detail)
+{
+    struct wanted *wanted = target;
+    struct api_answer found = api_read_record(answer, wanted->id);
+    wanted->record = found.record;
+    *detail = found.detail;
+    return found.outcome;
+}
+
+/* One request. `*status` is 0 when no answer came. */
+static enum api_outcome ask(struct listing *listing, const char *url, read_answer *read,
+                            void *target, long *status, struct error *error)
 {
     struct http_answer answer = {0};
-    struct api_page page = {.outcome = API_OUTAGE, .total = -1, .detail = ""};
+    enum api_outcome outcome = API_OUTAGE;
+    const char *detail = "";
     int64_t began_ms = clock_ms();
     *status = 0;
     if (http_client_call(listing->client, url, NULL, NULL, &answer, error)) {
         budget_learn(&listing->budget, answer.limit, answer.remaining, 0, clock_ms() - began_ms,
                      clock_ms());
-        page = api_read_page(&answer);
+        outcome = read(target, &answer, &detail);
         *status = answer.status;
-        if (page.outcome == API_LIMITED)
+        if (outcome == API_LIMITED)
             budget_limited(&listing->budget, answer.retry_after_s, clock_ms());
-        /* What the page says is static or the answer's, which ends here. */
-        if (page.outcome != API_RECORD)
-            (void)error_set(error, VERDICT_RETRY, "%s", page.detail);
+        if (outcome != API_RECORD)
+            (void)error_set(error, VERDICT_RETRY, "%s", detail);
     }
     http_answer_free(&answer);
-    page.detail = "";
-    return page;
+    return outcome;
 }
 
-bool listing_page(struct listing *listing, const char *url, const char *what, struct api_page *page,
-                  struct error *error)
+/* Asks until an answer comes that is no passing failure. True with API_RECORD, or API_GONE where
+ * that is an answer. */
+static bool ask_patiently(struct listing *listing, const char *url, const char *what,
+                          read_answer *read, void *target, bool may_be_gone, struct error *error)
 {
     int64_t pause_ms = FIRST_MS;
     int limited = 0;
@@ -95,20 +119,40 @@ bool listing_page(struct listing *listing, const char *url, const char *what, st
         struct error cause = {0};
         long status = 0;
         await_budget(listing);
-        *page = ask(listing, url, &status, &cause);
-        if (page->outcome == API_RECORD)
+        listing->outcome = ask(listing, url, read, target, &status, &cause);
+        if (listing->outcome == API_RECORD || (may_be_gone && listing->outcome == API_GONE))
             return true;
-        if (page->outcome == API_LIMITED && ++limited <= LIMITED_MOST) {
+        if (listing->outcome == API_LIMITED && ++limited <= LIMITED_MOST) {
             tries--;
             continue;
         }
-        bool passes = page->outcome == API_OUTAGE || page->outcome == API_LIMITED;
+        bool passes = listing->outcome == API_OUTAGE || listing->outcome == API_LIMITED;
         if (!passes || tries == TRIES)
             return error_set(error, passes ? VERDICT_RETRY : VERDICT_CONFIGURATION,
                              "%s: status %ld, %s", what, status, cause.message);
-        rest(pause_ms);
+        clock_rest(pause_ms);
         pause_ms *= 2;
     }
+}
+
+bool listing_page(struct listing *listing, const char *url, const char *what, struct api_page *page,
+                  struct error *error)
+{
+    return ask_patiently(listing, url, what, read_page, page, false, error);
+}
+
+bool listing_record(struct listing *listing, const char *url, const char *id, const char *what,
+                    cJSON **record, struct error *error)
+{
+    struct wanted wanted = {.id = id};
+    bool ok = ask_patiently(listing, url, what, read_record, &wanted, true, error);
+    *record = wanted.record;
+    return ok;
+}
+
+enum api_outcome listing_outcome(const struct listing *listing)
+{
+    return listing->outcome;
 }
 
 bool listing_integrations(struct listing *listing, listing_integration *each, void *context,

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "bridge/base/clock.h"
 #include "bridge/base/memory.h"
 #include "bridge/codec/json_parse.h"
 #include "bridge/propexo/brackets.h"
@@ -64,6 +65,20 @@ char *api_diffs_url(const char *base_url, const char *integration_id, int64_t of
                               "&integration_id=%s",
                               base_url, API_PAGE_SIZE, offset, encoded);
     free(encoded);
+    return url;
+}
+
+char *api_diffs_url_after(const char *base_url, const char *integration_id, int64_t after_ms,
+                          int64_t offset)
+{
+    char text[CLOCK_TEXT_SIZE];
+    char *after = http_encode(clock_format(after_ms, text));
+    char *encoded = http_encode(integration_id);
+    char *url = memory_format("%s" DIFFS_PATH "?order-by=created_at:asc&limit=%d&offset=%" PRId64
+                              "&integration_id=%s&after=%s",
+                              base_url, API_PAGE_SIZE, offset, encoded, after);
+    free(encoded);
+    free(after);
     return url;
 }
 

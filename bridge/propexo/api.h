@@ -53,6 +53,11 @@ char *api_list_url(const char *base_url, const struct model *model, const char *
 /* GET this for a page of an integration's recorded changes, the newest first. The caller frees. */
 char *api_diffs_url(const char *base_url, const char *integration_id, int64_t offset) MUST_CHECK;
 
+/* The same of those recorded after `after_ms` (wall clock), the oldest first: new ones come at the
+ * end. */
+char *api_diffs_url_after(const char *base_url, const char *integration_id, int64_t after_ms,
+                          int64_t offset) MUST_CHECK;
+
 /* GET this for a page of the application's integrations. The caller frees. */
 char *api_integrations_url(const char *base_url, int64_t offset) MUST_CHECK;
 
