@@ -219,7 +219,7 @@ def test_what_cannot_be_verified(simulator, bridge, kafka, prefix):
     config = {"bridge.models": ["units", "contracts"], "output.format": "json"}
     assert "topics are missing" in verify(bridge, propexo, code=78, **config)[1]
     assert kafka.topics(prefix) == {}
-    bridge("run", config, simulator=propexo)
+    bridge("run", config, simulator=propexo).wait_event("assigned", 30)
     output, _ = verify(bridge, propexo, code=1, **config)
     assert "not verifiable, no list shows them: contracts" in output
     assert verify_json(bridge, propexo, code=1, **config)["not_verifiable"] == ["contracts"]
@@ -232,3 +232,16 @@ def test_what_cannot_be_verified(simulator, bridge, kafka, prefix):
     verify(bridge, propexo, code=69, **away)
     embedded = config | {"kafka.bootstrap.servers": "embedded"}
     assert "is embedded" in verify(bridge, propexo, code=78, **embedded)[1]
+
+
+def test_a_readable_child_is_repaired(simulator, bridge, kafka, prefix):
+    models = ["service_requests", "service_request_notes"]
+    propexo = simulator(models=models, records=60, integrations=1, limit_per_minute=0)
+    config = {"bridge.models": models, "output.format": "json"}
+    publish_all(bridge, propexo, kafka, prefix, models=models, **{"output.format": "json"})
+    key = sorted(propexo.truth("service_request_notes"))[0]
+    change(propexo, "service_request_notes", key, {"integration_vendor": "other"})
+    assert ("service_request_notes", key) in found(verify_json(bridge, propexo, "--repair", code=1, **config))
+    kafka.wait_consumed(prefix, f"{prefix}.events.")
+    assert found(verify_json(bridge, propexo, **config)) == {}
+    assert [(m.header("error_code"), m.header("record_id")) for m in kafka.read(f"{prefix}.dead-letters")] == []
