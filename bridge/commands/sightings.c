@@ -82,6 +82,13 @@ static void put(struct sightings *sightings, const struct key *key, const void *
         store_flush(sightings->store);
 }
 
+void sighting_name(char target[WEBHOOK_ID_MAXIMUM + 1], const char *id)
+{
+    size_t length = id == NULL ? 0 : strlen(id);
+    if (id != NULL && length <= WEBHOOK_ID_MAXIMUM)
+        memcpy(target, id, length + 1);
+}
+
 static void unpack(const void *value, struct sighting *sighting)
 {
     struct stored stored;
@@ -95,8 +102,8 @@ static void unpack(const void *value, struct sighting *sighting)
         .early = stored.early != 0,
         .in_scope = stored.in_scope != 0,
     };
-    strcpy(sighting->id, id);
-    strcpy(sighting->integration_id, id + strlen(id) + 1);
+    sighting_name(sighting->id, id);
+    sighting_name(sighting->integration_id, id + strlen(id) + 1);
 }
 
 bool sightings_get(struct sightings *sightings, const char *id, struct sighting *sighting)
@@ -109,7 +116,7 @@ bool sightings_get(struct sightings *sightings, const char *id, struct sighting 
         return true;
     }
     *sighting = (struct sighting){0};
-    strcpy(sighting->id, id);
+    sighting_name(sighting->id, id);
     return false;
 }
 

@@ -37,6 +37,9 @@ struct sighting {
     char integration_id[WEBHOOK_ID_MAXIMUM + 1]; /* "" = not known */
 };
 
+/* Copies an id into a sighting; one that is NULL or too long leaves it as it is. */
+void sighting_name(char target[WEBHOOK_ID_MAXIMUM + 1], const char *id);
+
 /* VERDICT_CONFIGURATION when the temporary folder cannot be written. */
 struct sightings *sightings_open(struct error *error) MUST_CHECK;
 void sightings_close(struct sightings *sightings); /* NULL is allowed */

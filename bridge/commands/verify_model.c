@@ -86,8 +86,7 @@ static void on_snapshot(void *context, const struct snapshot *snapshot)
     sighting.partition = snapshot->partition;
     sighting.offset = snapshot->offset;
     sighting.early |= check->round == 0;
-    if (snapshot->integration_id != NULL && strlen(snapshot->integration_id) <= WEBHOOK_ID_MAXIMUM)
-        strcpy(sighting.integration_id, snapshot->integration_id);
+    sighting_name(sighting.integration_id, snapshot->integration_id);
     if (!nothing)
         sighting.in_scope = scope == NULL || strcmp(sighting.integration_id, scope) == 0;
     sightings_put(check->sightings, &sighting);
@@ -200,7 +199,6 @@ static bool take_record(struct check *check, struct sighting *sighting, const cJ
 {
     struct standing before = {0};
     bool suspected = check->judging && suspects_get(check->sightings, sighting->id, &before);
-    const char *integration_id = json_member_text(row, "integration_id");
     bool ok = true;
     if (check->judging && !suspected) {
         sightings_put(check->sightings, sighting); /* only that it was met */
@@ -210,8 +208,7 @@ static bool take_record(struct check *check, struct sighting *sighting, const cJ
     sighting->standing.api = SIGHTING_NOTHING;
     if (row != NULL)
         sighting->standing.api = record == NULL ? SIGHTING_UNREADABLE : comparison_hash(record);
-    if (integration_id != NULL && strlen(integration_id) <= WEBHOOK_ID_MAXIMUM)
-        strcpy(sighting->integration_id, integration_id);
+    sighting_name(sighting->integration_id, json_member_text(row, "integration_id"));
     sightings_put(check->sightings, sighting);
     if (suspected)
         ok = judge(check, sighting, before, record, error);

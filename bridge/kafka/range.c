@@ -66,7 +66,7 @@ bool range_partitions(struct range *range, const char *topic, int *partitions, s
         handle == NULL ? rd_kafka_last_error()
                        : rd_kafka_metadata(range->ends, 0, handle, &metadata, ANSWER_MS);
     *partitions = 0;
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1)
+    if (metadata != NULL && metadata->topic_cnt == 1)
         *partitions = metadata->topics[0].partition_cnt;
     if (metadata != NULL)
         rd_kafka_metadata_destroy(metadata);
