@@ -294,7 +294,7 @@ static bool open_private(struct store *store, const char *identity, struct error
         (void)unlink(path);
         (void)rmdir(folder);
     } else {
-        error_set(error, VERDICT_CONFIGURATION, "%s: %s; set enricher.cache_dir", folder,
+        error_set(error, VERDICT_CONFIGURATION, "%s: %s; set enricher.cache_dir or TMPDIR", folder,
                   strerrordesc_np(errno));
     }
     free(path);

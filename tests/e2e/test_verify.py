@@ -5,6 +5,11 @@ import random
 import urllib.parse
 
 import pytest
+from confluent_kafka.schema_registry.avro import AvroSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+
+from harness.process import TOP
+from harness.snapshots import latest
 
 MODELS = ["residents", "units", "lead_relationships"]
 # Each read is numbered in it, so no two readings of a record are equal.
@@ -245,3 +250,40 @@ def test_a_readable_child_is_repaired(simulator, bridge, kafka, prefix):
     kafka.wait_consumed(prefix, f"{prefix}.events.")
     assert found(verify_json(bridge, propexo, **config)) == {}
     assert [(m.header("error_code"), m.header("record_id")) for m in kafka.read(f"{prefix}.dead-letters")] == []
+
+
+def test_snapshots_of_an_older_schema(simulator, bridge, kafka, prefix, registry, snapshots):
+    """A field that the older schema did not know stands in unmapped_fields there: that is no difference."""
+    propexo = simulator(models=["units"], records=60, integrations=1, limit_per_minute=0)
+    config = {"bridge.models": ["units"]}
+    publish_all(bridge, propexo, kafka, prefix, registry, models=["units"])
+    schema = json.loads((TOP / "schemas" / "units.avsc").read_text())
+    schema["fields"] = [field for field in schema["fields"] if field["name"] != "bathrooms"]
+    schema["fields"].insert(1, {"name": "known_once", "type": ["null", "string"], "default": None})
+    topic = f"{prefix}.snapshots.units"
+    records = latest(snapshots("units", registry=registry))
+    headers = {key: list(message.headers) for key, message in last_messages(kafka, topic).items()}
+    told = {key: record["bathrooms"] for key, record in records.items() if record["bathrooms"] is not None}
+    wrong = sorted(told)[:2]
+    with registry.client() as client:
+        serialize = AvroSerializer(client, json.dumps(schema))
+        context = SerializationContext(topic, MessageField.VALUE)
+        messages = []
+        for key, record in records.items():
+            bathrooms = record.pop("bathrooms")
+            if bathrooms is not None:
+                record["unmapped_fields"]["bathrooms"] = "99" if key == wrong[0] else json.dumps(bathrooms)
+            if key == wrong[1]:
+                record["known_once"] = "the API no longer tells it"
+            messages.append((key.encode(), serialize(record, context), headers[key]))
+    kafka.produce(topic, messages)
+    assert len(told) > 10
+    assert found(verify_json(bridge, propexo, registry=registry, code=1, **config)) == {
+        ("units", wrong[0]): ("differing", ["bathrooms"]),
+        ("units", wrong[1]): ("differing", ["known_once"]),
+    }
+    kafka.produce(topic, [(wrong[0].encode(), b"no frame", headers[wrong[0]])])
+    seen = found(verify_json(bridge, propexo, "--repair", registry=registry, code=1, **config))
+    assert seen["units", wrong[0]] == ("differing", [])
+    kafka.wait_consumed(prefix, f"{prefix}.events.")
+    assert found(verify_json(bridge, propexo, registry=registry, **config)) == {}
