@@ -2,7 +2,6 @@
 
 import json
 import random
-import urllib.parse
 
 import pytest
 from confluent_kafka.schema_registry.avro import AvroSerializer
@@ -65,15 +64,6 @@ def publish_all(bridge, propexo, kafka, prefix, registry=None, models=MODELS, **
     return running
 
 
-def change(propexo, model, key, fields, webhook=False):
-    body = {"model": model, "id": key, "fields": fields, "webhook": webhook}
-    propexo._control("POST", "change", json.dumps(body).encode())
-
-
-def delete(propexo, model, key):
-    propexo._control("POST", f"delete?model={model}&id={urllib.parse.quote(key, safe='')}", b"")
-
-
 def last_messages(kafka, topic):
     return {message.key.decode(): message for message in kafka.read(topic) if message.value is not None}
 
@@ -91,17 +81,17 @@ def plant(propexo, kafka, prefix, chance, registry=None):
         chance.shuffle(keys)
         text = "integration_vendor"
         for key in keys[:10]:
-            change(propexo, model, key, {text: "changed without a word"})
+            propexo.change(model, key, {text: "changed without a word"})
             planted[model, key] = "differing", [text]
         for key in keys[10:15]:
-            change(propexo, model, key, {"brand_new": {"deep": [1, None]}})
+            propexo.change(model, key, {"brand_new": {"deep": [1, None]}})
             planted[model, key] = "differing", ["brand_new"]
         for key in keys[15:23]:
             headers = messages[key].headers
             kafka.produce(topic, [(key, None, list(headers))])
             planted[model, key] = "missing", []
         for key in keys[23:28]:
-            delete(propexo, model, key)
+            propexo.delete(model, key)
             planted[model, key] = "gone", []
         for key in keys[28:33]:  # an older snapshot of another record under this key
             other = messages[keys[40]]
@@ -206,7 +196,7 @@ def test_ignored_fields(simulator, bridge, kafka, prefix):
     config = {"bridge.models": ["units"], "output.format": "json"}
     publish_all(bridge, propexo, kafka, prefix, models=["units"], **{"output.format": "json"})
     key = sorted(propexo.truth("units"))[0]
-    change(propexo, "units", key, {"integration_vendor": "other", "custom_data": {"colour": "red"}})
+    propexo.change("units", key, {"integration_vendor": "other", "custom_data": {"colour": "red"}})
     told = verify_json(bridge, propexo, code=1, **config)
     assert found(told).keys() == {("units", key)}
     assert set(found(told)["units", key][1]) - STAMPS == {"integration_vendor", "custom_data"}
@@ -245,7 +235,7 @@ def test_a_readable_child_is_repaired(simulator, bridge, kafka, prefix):
     config = {"bridge.models": models, "output.format": "json"}
     publish_all(bridge, propexo, kafka, prefix, models=models, **{"output.format": "json"})
     key = sorted(propexo.truth("service_request_notes"))[0]
-    change(propexo, "service_request_notes", key, {"integration_vendor": "other"})
+    propexo.change("service_request_notes", key, {"integration_vendor": "other"})
     assert ("service_request_notes", key) in found(verify_json(bridge, propexo, "--repair", code=1, **config))
     kafka.wait_consumed(prefix, f"{prefix}.events.")
     assert found(verify_json(bridge, propexo, **config)) == {}
