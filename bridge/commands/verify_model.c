@@ -249,7 +249,7 @@ static bool read_pages(struct check *check, int first, struct error *error)
         struct api_page page = {0};
         char *url = api_list_url(verification->config->api.base_url, check->model, scope_of(check),
                                  API_OLDEST_FIRST, offset, limit);
-        ok = listing_page(verification->listing, url, check->name, &page, error);
+        ok = listing_page(verification->listing, url, "the list", &page, error);
         free(url);
         const cJSON *row;
         cJSON_ArrayForEach(row, page.items) ok = ok && take_row(check, row, error);
@@ -309,7 +309,7 @@ static bool look_by_id(struct check *check, struct error *error)
     while (ok && suspects_next(check->sightings, &cursor, &sighting)) {
         cJSON *row = NULL;
         char *url = api_record_url(verification->config->api.base_url, check->model, sighting.id);
-        ok = listing_record(verification->listing, url, sighting.id, check->name, &row, error) &&
+        ok = listing_record(verification->listing, url, sighting.id, "a record", &row, error) &&
              take_record(check, &sighting, row, error);
         cJSON_Delete(row);
         free(url);
