@@ -15,9 +15,11 @@
 #include "bridge/commands/backfill.h"
 #include "bridge/commands/check.h"
 #include "bridge/commands/config.h"
+#include "bridge/commands/recover.h"
 #include "bridge/commands/schemas.h"
 #include "bridge/commands/service.h"
 #include "bridge/commands/topics.h"
+#include "bridge/commands/verify.h"
 #include "bridge/commands/webhooks.h"
 #include "bridge/config/config.h"
 
@@ -95,14 +97,24 @@ static const struct command {
      "show, check or register the schemas at the registry",
      CONFIG_NEED_NOTHING,
      schemas},
-    {{"backfill", NULL, SYNTAX_SCOPE},
-     "read all records of an integration and publish them",
-     CONFIG_NEED_API,
-     command_backfill},
-    {{"webhooks", "plan apply list", SYNTAX_URL},
+    {{"webhooks", "plan apply list", OPTION_URL | OPTION_JSON | OPTION_ROTATE},
      "show (plan) or make (apply) the webhooks at Propexo; list all",
      CONFIG_NEED_API,
      command_webhooks},
+    {{"backfill", NULL, OPTION_INTEGRATION | OPTION_ALL | OPTION_MODEL | OPTION_FOLLOW},
+     "read all records of an integration and publish them",
+     CONFIG_NEED_API,
+     command_backfill},
+    {{"verify", NULL,
+      OPTION_INTEGRATION | OPTION_MODEL | OPTION_IGNORE | OPTION_LIMIT | OPTION_REPAIR |
+          OPTION_JSON},
+     "compare the snapshots with the API, and order what differs again",
+     CONFIG_NEED_API,
+     command_verify},
+    {{"recover", NULL, OPTION_INTEGRATION | OPTION_SINCE | OPTION_DRY_RUN},
+     "produce the changes again whose webhooks were lost",
+     CONFIG_NEED_API,
+     command_recover},
     {{"config", NULL, 0},
      "print the effective configuration, secrets masked",
      CONFIG_NEED_NOTHING,
@@ -132,7 +144,11 @@ static void print_usage(FILE *out)
     (void)fprintf(out, "  %-*s print the version\n", COMMAND_WIDTH - 2, "version");
     (void)fputs(
         "\nbackfill takes --integration ID or --all, --model M (several), --follow.\n"
-        "webhooks takes --url URL (the receiver's, as Propexo sees it), --json, --rotate.\n",
+        "webhooks takes --url URL (the receiver's, as Propexo sees it), --json, --rotate.\n"
+        "verify takes --integration ID, --model M (several), --ignore FIELD or MODEL.FIELD\n"
+        "  (several), --limit N, --repair, --json.\n"
+        "recover takes --since T (such as 90m, 6h, 2d or 2026-01-31T12:00:00Z),\n"
+        "  --integration ID, --dry-run.\n",
         out);
     (void)fputs("\nWithout --config, " CONFIG_DEFAULT_FILE " is read where it exists.\n"
                 "Each key can also be set as BRIDGE_<SECTION>_<KEY> in the environment.\n",

@@ -14,6 +14,9 @@ int64_t clock_us(void); /* monotonic microseconds of the same clock */
 
 int64_t clock_wall_ms(void); /* milliseconds since 1970-01-01T00:00:00Z; may jump */
 
+/* Waits; a signal ends it early. */
+void clock_rest(int64_t ms);
+
 #define CLOCK_TEXT_SIZE 32
 
 /* RFC 3339 in UTC with milliseconds, such as 2026-01-31T12:00:00.125Z. Returns `text`. */

@@ -34,6 +34,8 @@
       "Events not worked on again: an earlier commit tells them as done.")                         \
     X(PROGRESS_WRITTEN, counter, "progress_written_total", "",                                     \
       "Texts published that say how far backfills have come.")                                     \
+    X(EXPIRED, counter, "records_expired_total", "",                                               \
+      "Records that got a tombstone because no sync has seen them for long.")                      \
     X(EVENTS_RECOVERED, counter, "events_recovered_total", "",                                     \
       "Events written for webhooks that did not arrive, and barriers behind them.")                \
     X(WEBHOOKS_MISSED, counter, "webhooks_missed_total", "",                                       \
@@ -67,6 +69,7 @@
     X(KIND_LIST, counter, "api_requests_by_kind_total", "kind=\"list\"", "")                       \
     X(KIND_DIFFS, counter, "api_requests_by_kind_total", "kind=\"diffs\"", "")                     \
     X(KIND_BACKFILL, counter, "api_requests_by_kind_total", "kind=\"backfill\"", "")               \
+    X(KIND_EXPIRY, counter, "api_requests_by_kind_total", "kind=\"expiry\"", "")                   \
     X(PAGE_LIVE, counter, "page_rows_total", "use=\"live\"",                                       \
       "Rows of pages by use: a live change, a low one that rode along, read too early, not "       \
       "waited "                                                                                    \

@@ -112,6 +112,42 @@ bool store_get(struct store *store, const void *key, size_t key_length, const vo
     return code == 0;
 }
 
+static int seek(MDB_cursor *cursor, const void *key, size_t key_length, MDB_val *found,
+                MDB_val *data)
+{
+    *found = (MDB_val){.mv_size = key_length, .mv_data = (void *)(uintptr_t)key};
+    int code = mdb_cursor_get(cursor, found, data, MDB_SET_RANGE);
+    if (code == 0 && found->mv_size == key_length && memcmp(found->mv_data, key, key_length) == 0)
+        code = mdb_cursor_get(cursor, found, data, MDB_NEXT);
+    return code;
+}
+
+bool store_next(struct store *store, const void *key, size_t key_length, size_t prefix_length,
+                const void **next, size_t *next_length, const void **value, size_t *length)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_txn *txn = reading(store);
+    MDB_val found;
+    MDB_val data;
+    if (txn == NULL)
+        return false;
+    int code = mdb_cursor_open(txn, store->database, &cursor);
+    if (code == 0)
+        code = seek(cursor, key, key_length, &found, &data);
+    if (cursor != NULL)
+        mdb_cursor_close(cursor);
+    if (code != 0 && code != MDB_NOTFOUND)
+        fail(store, "reading", code);
+    if (code != 0 || found.mv_size < prefix_length ||
+        memcmp(found.mv_data, key, prefix_length) != 0)
+        return false;
+    *next = found.mv_data;
+    *next_length = found.mv_size;
+    *value = data.mv_data;
+    *length = data.mv_size;
+    return true;
+}
+
 static int drop(struct store *store, const void *prefix, size_t prefix_length)
 {
     MDB_cursor *cursor = NULL;
@@ -239,7 +275,8 @@ static bool open_file(struct store *store, const char *path, const char *identit
         return error_set(error, VERDICT_CONFIGURATION, "enricher.cache_dir: %s: %s", path,
                          mdb_strerror(code));
     }
-    log_info("cache_empty", LOG_TEXT("path", path));
+    if (store->lock >= 0) /* a folder of its own is always empty */
+        log_info("cache_empty", LOG_TEXT("path", path));
     store_put(store, IDENTITY_KEY, sizeof IDENTITY_KEY - 1, identity, strlen(identity));
     store_flush(store);
     return true;
@@ -257,7 +294,7 @@ static bool open_private(struct store *store, const char *identity, struct error
         (void)unlink(path);
         (void)rmdir(folder);
     } else {
-        error_set(error, VERDICT_CONFIGURATION, "%s: %s; set enricher.cache_dir", folder,
+        error_set(error, VERDICT_CONFIGURATION, "%s: %s; set enricher.cache_dir or TMPDIR", folder,
                   strerrordesc_np(errno));
     }
     free(path);

@@ -44,6 +44,13 @@ void store_close(struct store *store); /* flushes; NULL is allowed */
 bool store_get(struct store *store, const void *key, size_t key_length, const void **value,
                size_t *length) MUST_CHECK;
 
+/* The first key that lies behind `key` and has the same first `prefix_length` bytes, with its
+ * value; to begin with, `key` is the prefix itself. Both live until the next call; false when there
+ * is none. */
+bool store_next(struct store *store, const void *key, size_t key_length, size_t prefix_length,
+                const void **next, size_t *next_length, const void **value,
+                size_t *length) MUST_CHECK;
+
 /* Puts or replaces; a NULL value deletes. */
 void store_put(struct store *store, const void *key, size_t key_length, const void *value,
                size_t length);

@@ -1,6 +1,8 @@
 #include "bridge/codec/registry.h"
 
 #include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -349,6 +351,30 @@ bool registry_schema_id(struct registry *registry, const char *subject, const st
     return demand_compatible(registry, subject, schema, error) &&
            registry_register(registry, subject, schema, id, error) &&
            remember(registry, subject, *id);
+}
+
+static bool take_text(const struct http_answer *answer, char **text, struct error *error)
+{
+    if (answer->status == 404)
+        return true;
+    if (answer->status != 200)
+        return refused(answer, error);
+    cJSON *root = cJSON_ParseWithLength(answer->body, answer->length);
+    *text = memory_text(cJSON_GetStringValue(member(root, "schema")));
+    cJSON_Delete(root);
+    return *text != NULL || no_registry("holds no schema", error);
+}
+
+bool registry_schema_text(struct registry *registry, uint32_t id, char **text, struct error *error)
+{
+    struct http_answer answer = {0};
+    char number[16];
+    (void)snprintf(number, sizeof number, "%" PRIu32, id);
+    *text = NULL;
+    bool ok = ask(registry, "/schemas/ids/", number, "", NULL, &answer, error) &&
+              take_text(&answer, text, error);
+    http_answer_free(&answer);
+    return ok || error_prefix(error, "schema %s", number);
 }
 
 bool registry_ping(struct registry *registry, struct error *error)

@@ -63,6 +63,11 @@ bool registry_look(struct registry *registry, const char *subject, const struct 
                    struct registry_subject *found, struct buffer *difference,
                    struct error *error) MUST_CHECK;
 
+/* The text of the schema with this id, in `*text`, which the caller frees; `*text` is NULL when the
+ * registry has none. Asks each time. */
+bool registry_schema_text(struct registry *registry, uint32_t id, char **text,
+                          struct error *error) MUST_CHECK;
+
 /* Lists the subjects, to see whether the registry answers and knows us. */
 bool registry_ping(struct registry *registry, struct error *error) MUST_CHECK;
 

@@ -3,6 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+bool has_option(const struct arguments *arguments, enum option option)
+{
+    return (arguments->given & option) != 0;
+}
+
 static bool is_word(const struct syntax *syntax, const char *text)
 {
     const char *found = syntax->words == NULL ? NULL : strstr(syntax->words, text);
@@ -30,40 +35,61 @@ static const char *option(const char *name, const char *text, struct words *word
     return *words->next++;
 }
 
-static bool parse_scope(const char *text, struct words *words, struct arguments *arguments)
+/* Options that stand alone. */
+static const struct {
+    const char *name;
+    enum option bit;
+} switches[] = {
+    {"--all", OPTION_ALL},   {"--follow", OPTION_FOLLOW},   {"--repair", OPTION_REPAIR},
+    {"--json", OPTION_JSON}, {"--dry-run", OPTION_DRY_RUN}, {"--rotate", OPTION_ROTATE},
+};
+
+static bool parse_switch(const struct syntax *syntax, const char *text, struct arguments *arguments)
 {
-    const char *value;
-    if ((value = option("--integration", text, words)) != NULL) {
-        bool first = arguments->integration == NULL && *value != '\0';
-        arguments->integration = value;
-        return first;
+    for (size_t i = 0; i < ARRAY_LENGTH(switches); i++) {
+        if ((syntax->options & switches[i].bit) != 0 && strcmp(switches[i].name, text) == 0) {
+            arguments->given |= switches[i].bit;
+            return true;
+        }
     }
-    if ((value = option("--model", text, words)) != NULL) {
-        if (arguments->model_count == NAMES_MAXIMUM)
-            return false;
-        arguments->models[arguments->model_count++] = value;
-        return true;
-    }
-    bool all = strcmp(text, "--all") == 0;
-    bool follow = strcmp(text, "--follow") == 0;
-    arguments->all |= all;
-    arguments->follow |= follow;
-    return all || follow;
+    return false;
 }
 
-static bool parse_url(const char *text, struct words *words, struct arguments *arguments)
+/* One of several of the same name. */
+static bool add(const char *value, const char **list, size_t *count, size_t maximum)
+{
+    if (*count == maximum)
+        return false;
+    list[(*count)++] = value;
+    return true;
+}
+
+/* One that may be given once. */
+static bool put(const char *value, const char **place)
+{
+    bool first = *place == NULL && *value != '\0';
+    *place = value;
+    return first;
+}
+
+static bool parse_option(const struct syntax *syntax, const char *text, struct words *words,
+                         struct arguments *arguments)
 {
     const char *value;
-    if ((value = option("--url", text, words)) != NULL) {
-        bool first = arguments->url == NULL && *value != '\0';
-        arguments->url = value;
-        return first;
-    }
-    bool json = strcmp(text, "--json") == 0;
-    bool rotate = strcmp(text, "--rotate") == 0;
-    arguments->json |= json;
-    arguments->rotate |= rotate;
-    return json || rotate;
+    unsigned options = syntax->options;
+    if ((options & OPTION_INTEGRATION) != 0 && (value = option("--integration", text, words)))
+        return put(value, &arguments->integration);
+    if ((options & OPTION_MODEL) != 0 && (value = option("--model", text, words)))
+        return add(value, arguments->models, &arguments->model_count, NAMES_MAXIMUM);
+    if ((options & OPTION_IGNORE) != 0 && (value = option("--ignore", text, words)))
+        return add(value, arguments->ignored, &arguments->ignored_count, NAMES_MAXIMUM);
+    if ((options & OPTION_LIMIT) != 0 && (value = option("--limit", text, words)))
+        return put(value, &arguments->limit);
+    if ((options & OPTION_SINCE) != 0 && (value = option("--since", text, words)))
+        return put(value, &arguments->since);
+    if ((options & OPTION_URL) != 0 && (value = option("--url", text, words)))
+        return put(value, &arguments->url);
+    return parse_switch(syntax, text, arguments);
 }
 
 static bool parse_one(const struct syntax *syntax, const char *text, struct words *words,
@@ -74,19 +100,13 @@ static bool parse_one(const struct syntax *syntax, const char *text, struct word
         arguments->file = value;
         return true;
     }
-    if ((value = option("--set", text, words)) != NULL) {
-        if (arguments->set_count == SETS_MAXIMUM)
-            return false;
-        arguments->sets[arguments->set_count++] = value;
-        return true;
-    }
+    if ((value = option("--set", text, words)) != NULL)
+        return add(value, arguments->sets, &arguments->set_count, SETS_MAXIMUM);
     if (arguments->word == NULL && is_word(syntax, text)) {
         arguments->word = text;
         return true;
     }
-    if ((syntax->options & SYNTAX_URL) != 0 && parse_url(text, words, arguments))
-        return true;
-    return (syntax->options & SYNTAX_SCOPE) != 0 && parse_scope(text, words, arguments);
+    return parse_option(syntax, text, words, arguments);
 }
 
 bool arguments_parse(const struct syntax *syntax, int argc, char **argv,
@@ -106,12 +126,12 @@ bool arguments_parse(const struct syntax *syntax, int argc, char **argv,
                       syntax->words);
         return false;
     }
-    if ((syntax->options & SYNTAX_URL) != 0 && arguments->url == NULL) {
+    if ((syntax->options & OPTION_URL) != 0 && arguments->url == NULL) {
         (void)fprintf(stderr, "propexo-bridge %s: --url URL must be given\n\n", syntax->name);
         return false;
     }
-    if ((syntax->options & SYNTAX_SCOPE) != 0 &&
-        (arguments->integration == NULL) != arguments->all) {
+    bool all = has_option(arguments, OPTION_ALL);
+    if ((syntax->options & OPTION_ALL) != 0 && (arguments->integration == NULL) != all) {
         (void)fprintf(stderr, "propexo-bridge %s: either --integration ID or --all\n\n",
                       syntax->name);
         return false;

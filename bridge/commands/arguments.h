@@ -16,31 +16,42 @@ struct arguments {
     size_t set_count;
     const char *word; /* a subcommand's own word: plan, apply, ... */
 
-    /* Of subcommands that take a scope. */
+    /* Of subcommands that understand them. */
     const char *integration; /* NULL = not named */
     const char *models[NAMES_MAXIMUM];
     size_t model_count; /* 0 = all */
-    bool all;           /* integrations */
-    bool follow;
-
-    /* Of subcommands that take a URL. */
-    const char *url; /* NULL = not given */
-    bool json;
-    bool rotate;
+    const char *ignored[NAMES_MAXIMUM];
+    size_t ignored_count;
+    const char *limit; /* NULL = not given */
+    const char *since; /* NULL = not given */
+    const char *url;   /* NULL = not given */
+    unsigned given;    /* the bits of enum option that stand alone */
 };
 
-/* Groups of options; a set of bits. */
-enum syntax_options {
-    SYNTAX_SCOPE = 1, /* --integration ID | --all, --model M..., --follow */
-    SYNTAX_URL = 2,   /* --url URL, which must be given, --json, --rotate */
+/* What a subcommand may understand beside --config and --set, as bits. */
+enum option {
+    OPTION_INTEGRATION = 1 << 0, /* --integration ID */
+    OPTION_MODEL = 1 << 1,       /* --model M..., several times */
+    OPTION_IGNORE = 1 << 2,      /* --ignore FIELD..., several times */
+    OPTION_LIMIT = 1 << 3,       /* --limit N */
+    OPTION_SINCE = 1 << 4,       /* --since T */
+    OPTION_ALL = 1 << 5,         /* --all; it or --integration must be given */
+    OPTION_FOLLOW = 1 << 6,      /* --follow */
+    OPTION_REPAIR = 1 << 7,      /* --repair */
+    OPTION_JSON = 1 << 8,        /* --json */
+    OPTION_DRY_RUN = 1 << 9,     /* --dry-run */
+    OPTION_URL = 1 << 10,        /* --url URL, which must be given */
+    OPTION_ROTATE = 1 << 11,     /* --rotate */
 };
 
-/* What a subcommand understands. */
 struct syntax {
     const char *name;
     const char *words; /* of which one must follow, separated by spaces; NULL: none */
-    unsigned options;  /* enum syntax_options */
+    unsigned options;  /* bits of enum option */
 };
+
+/* One of those that stand alone was given. */
+bool has_option(const struct arguments *arguments, enum option option);
 
 /* Reads argv from the third on; borrows its texts. False with a sentence on standard error. */
 bool arguments_parse(const struct syntax *syntax, int argc, char **argv,

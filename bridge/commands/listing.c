@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "bridge/base/clock.h"
 #include "bridge/base/memory.h"
@@ -20,6 +19,7 @@ struct listing {
     const struct config *config;
     struct http_client *client;
     struct budget budget;
+    enum api_outcome outcome; /* of the last request */
 };
 
 struct listing *listing_open(const struct config *config, struct error *error)
@@ -49,88 +49,119 @@ void listing_close(struct listing *listing)
     free(listing);
 }
 
-static void rest(int64_t ms)
-{
-    struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
-    (void)nanosleep(&pause, NULL);
-}
-
 static void await_budget(struct listing *listing)
 {
     int64_t wait;
     while ((wait = budget_wait(&listing->budget, BUDGET_THRIFTY, 0, clock_ms())) > 0)
-        rest(wait);
+        clock_rest(wait);
     budget_spend(&listing->budget, clock_ms());
 }
 
-/* What came of one request. */
-struct result {
-    enum api_outcome outcome;
-    long status;          /* 0 when no answer came */
-    struct api_page page; /* of a GET */
-    struct error cause;   /* unless API_RECORD */
+/* Reads an answer into `target`; `*detail` is static or the answer's. */
+typedef enum api_outcome read_answer(void *target, const struct http_answer *answer,
+                                     const char **detail);
+
+static enum api_outcome read_page(void *target, const struct http_answer *answer,
+                                  const char **detail)
+{
+    struct api_page *page = target;
+    *page = api_read_page(answer);
+    *detail = page->detail;
+    page->detail = ""; /* it ends with the answer */
+    return page->outcome;
+}
+
+struct wanted {
+    const char *id;
+    cJSON *record;
+};
+
+static enum api_outcome read_record(void *target, const struct http_answer *answer,
+                                    const char **detail)
+{
+    struct wanted *wanted = target;
+    struct api_answer found = api_read_record(answer, wanted->id);
+    wanted->record = found.record;
+    *detail = found.detail;
+    return found.outcome;
+}
+
+static enum api_outcome read_change(void *target, const struct http_answer *answer,
+                                    const char **detail)
+{
+    (void)target;
+    return api_read_change(answer, detail);
+}
+
+/* What is asked, and how its answer is read. */
+struct question {
+    struct http_request request;
+    const char *what;   /* in an error */
+    const char *secret; /* never in an error; or NULL */
+    read_answer *read;
+    void *target;
+    bool may_be_gone; /* API_GONE is an answer */
 };
 
 /* What a page or an outcome says of itself is static or the answer's, which ends with the request:
  * it is copied. The API's own sentence, if there is one, says more. */
-static void keep_cause(struct result *result, const struct http_answer *answer, const char *detail,
-                       const char *secret)
+static void keep_cause(const struct question *question, const struct http_answer *answer,
+                       const char *detail, struct error *cause)
 {
     char *said = answer->status == 200 ? NULL : api_read_refusal(answer);
-    bool tells = said != NULL && (secret == NULL || strstr(said, secret) == NULL);
-    (void)error_set(&result->cause, VERDICT_RETRY, "%.200s", tells ? said : detail);
-    for (char *c = result->cause.message; *c != '\0'; c++)
+    bool tells =
+        said != NULL && (question->secret == NULL || strstr(said, question->secret) == NULL);
+    (void)error_set(cause, VERDICT_RETRY, "%.200s", tells ? said : detail);
+    for (char *c = cause->message; *c != '\0'; c++)
         *c = iscntrl((unsigned char)*c) ? ' ' : *c;
     free(said);
 }
 
-static void ask(struct listing *listing, const struct http_request *request, const char *secret,
-                struct result *result)
+/* One request. `*status` is 0 when no answer came. */
+static enum api_outcome ask(struct listing *listing, const struct question *question, long *status,
+                            struct error *cause)
 {
     struct http_answer answer = {0};
-    int64_t began_ms = clock_ms();
+    enum api_outcome outcome = API_OUTAGE;
     const char *detail = "";
-    *result = (struct result){.outcome = API_OUTAGE, .page = {.total = -1, .detail = ""}};
-    if (http_client_send(listing->client, request, &answer, &result->cause)) {
+    int64_t began_ms = clock_ms();
+    *status = 0;
+    if (http_client_send(listing->client, &question->request, &answer, cause)) {
         budget_learn(&listing->budget, answer.limit, answer.remaining, 0, clock_ms() - began_ms,
                      clock_ms());
-        result->status = answer.status;
-        if (request->method == HTTP_GET) {
-            result->page = api_read_page(&answer);
-            result->outcome = result->page.outcome;
-            detail = result->page.detail;
-        } else {
-            result->outcome = api_read_change(&answer, &detail);
-        }
-        if (result->outcome == API_LIMITED)
+        outcome = question->read(question->target, &answer, &detail);
+        *status = answer.status;
+        if (outcome == API_LIMITED)
             budget_limited(&listing->budget, answer.retry_after_s, clock_ms());
-        if (result->outcome != API_RECORD)
-            keep_cause(result, &answer, detail, secret);
+        if (outcome != API_RECORD)
+            keep_cause(question, &answer, detail, cause);
     }
     http_answer_free(&answer);
-    result->page.detail = "";
+    return outcome;
 }
 
-/* Within the budget, and again while that may help. False with `error` unless API_RECORD. */
-static bool insist(struct listing *listing, const struct http_request *request, const char *what,
-                   const char *secret, struct result *result, struct error *error)
+/* Asks, within the budget, until an answer comes that is no passing failure. */
+static bool insist(struct listing *listing, const struct question *question, struct error *error)
 {
     int64_t pause_ms = FIRST_MS;
     int limited = 0;
     for (int tries = 1;; tries++) {
+        struct error cause = {0};
+        long status = 0;
         await_budget(listing);
-        ask(listing, request, secret, result);
-        if (result->outcome == API_RECORD)
+        listing->outcome = ask(listing, question, &status, &cause);
+        if (listing->outcome == API_RECORD ||
+            (question->may_be_gone && listing->outcome == API_GONE))
             return true;
-        if (result->outcome == API_LIMITED && ++limited <= LIMITED_MOST) {
+        if (listing->outcome == API_LIMITED && ++limited <= LIMITED_MOST) {
             tries--;
             continue;
         }
-        bool passes = result->outcome == API_OUTAGE || result->outcome == API_LIMITED;
+        bool passes = listing->outcome == API_OUTAGE || listing->outcome == API_LIMITED;
         if (!passes || tries == TRIES)
             return error_set(error, passes ? VERDICT_RETRY : VERDICT_CONFIGURATION,
-                             "%s: status %ld, %s", what, result->status, result->cause.message);
-        rest(pause_ms);
+                             "%s: status %ld, %s", question->what, status, cause.message);
+        clock_rest(pause_ms);
         pause_ms *= 2;
     }
 }
@@ -138,23 +169,43 @@ static bool insist(struct listing *listing, const struct http_request *request, 
 bool listing_page(struct listing *listing, const char *url, const char *what, struct api_page *page,
                   struct error *error)
 {
-    struct http_request request = {.url = url};
-    struct result result;
-    bool ok = insist(listing, &request, what, NULL, &result, error);
-    *page = result.page;
+    *page = (struct api_page){.total = -1, .detail = ""};
+    return insist(
+        listing,
+        &(struct question){.request.url = url, .what = what, .read = read_page, .target = page},
+        error);
+}
+
+bool listing_record(struct listing *listing, const char *url, const char *id, const char *what,
+                    cJSON **record, struct error *error)
+{
+    struct wanted wanted = {.id = id};
+    bool ok = insist(listing,
+                     &(struct question){.request.url = url,
+                                        .what = what,
+                                        .read = read_record,
+                                        .target = &wanted,
+                                        .may_be_gone = true},
+                     error);
+    *record = wanted.record;
     return ok;
 }
 
 bool listing_change(struct listing *listing, const struct http_request *request, const char *what,
                     const char *secret, struct error *error)
 {
-    struct result result;
-    struct error failure;
-    if (insist(listing, request, what, secret, &result, &failure) ||
-        (result.outcome == API_GONE && request->method != HTTP_POST))
-        return true;
-    *error = failure;
-    return false;
+    return insist(listing,
+                  &(struct question){.request = *request,
+                                     .what = what,
+                                     .secret = secret,
+                                     .read = read_change,
+                                     .may_be_gone = request->method != HTTP_POST},
+                  error);
+}
+
+enum api_outcome listing_outcome(const struct listing *listing)
+{
+    return listing->outcome;
 }
 
 bool listing_integrations(struct listing *listing, listing_integration *each, void *context,

@@ -32,6 +32,13 @@ bool listing_page(struct listing *listing, const char *url, const char *what, st
  * is no longer there. `what` names it in an error, and `secret` (or NULL) is never part of one. */
 bool listing_change(struct listing *listing, const struct http_request *request, const char *what,
                     const char *secret, struct error *error) MUST_CHECK;
+/* The same for one record, by api_record_url's URL. `*record` is the caller's, and NULL when the
+ * API does not have it. */
+bool listing_record(struct listing *listing, const char *url, const char *id, const char *what,
+                    cJSON **record, struct error *error) MUST_CHECK;
+
+/* What came of the last request: why it failed. */
+enum api_outcome listing_outcome(const struct listing *listing);
 
 /* Called with each integration's id and row. False ends the walk with `error`. */
 typedef bool listing_integration(void *context, const char *id, const cJSON *row,

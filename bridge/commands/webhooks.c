@@ -53,7 +53,7 @@ static bool choose_secret(struct work *work, struct error *error)
 {
     const struct config *config = work->config;
     if (config->receiver.secrets.count == 0) {
-        if (config->receiver.allow_unsigned && !work->arguments->rotate)
+        if (config->receiver.allow_unsigned && !has_option(work->arguments, OPTION_ROTATE))
             return true;
         return error_set(error, VERDICT_CONFIGURATION,
                          "a webhook needs a secret: set receiver.secret or receiver.secret_file");
@@ -83,7 +83,7 @@ static bool prepare(struct work *work, struct error *error)
     work->wish.url = work->url;
     work->wish.models = work->selection->names;
     work->wish.model_count = work->selection->count;
-    work->wish.rotate = work->arguments->rotate;
+    work->wish.rotate = has_option(work->arguments, OPTION_ROTATE);
     work->listing = listing_open(work->config, error);
     return work->listing != NULL;
 }
@@ -232,7 +232,7 @@ static void print_tree(cJSON *tree)
 
 static void list(const struct work *work, const cJSON *rows)
 {
-    if (work->arguments->json)
+    if (has_option(work->arguments, OPTION_JSON))
         print_tree(webhooks_list_tree(&work->wish, rows));
     else
         webhooks_print_list(&work->wish, rows);
@@ -242,7 +242,7 @@ static int plan_only(const struct work *work, const cJSON *rows)
 {
     struct subscriptions_plan plan = subscriptions_compare(&work->wish, rows);
     int code = to_do(&plan) > 0 ? DIFFERENCE : EX_OK;
-    if (work->arguments->json)
+    if (has_option(work->arguments, OPTION_JSON))
         print_tree(webhooks_plan_tree(&work->wish, &plan));
     else
         webhooks_print_plan(&work->wish, &plan);
@@ -257,7 +257,7 @@ static bool apply(struct work *work, const cJSON *rows, struct error *error)
     struct subscriptions_plan plan = subscriptions_compare(&work->wish, rows);
     size_t done[SUBSCRIPTION_ACTIONS] = {0};
     cJSON *tree = webhooks_plan_tree(&work->wish, &plan);
-    if (!work->arguments->json)
+    if (!has_option(work->arguments, OPTION_JSON))
         webhooks_print_plan(&work->wish, &plan);
     (void)fflush(stdout);
     bool ok = carry_out(work, &plan, done, error) && (to_do(&plan) == 0 || confirm(work, error));
@@ -266,7 +266,7 @@ static bool apply(struct work *work, const cJSON *rows, struct error *error)
     (void)cJSON_AddNumberToObject(applied, "update", (double)done[SUBSCRIPTION_UPDATE]);
     (void)cJSON_AddNumberToObject(applied, "remove", (double)done[SUBSCRIPTION_REMOVE]);
     (void)cJSON_AddBoolToObject(tree, "done", ok);
-    if (work->arguments->json) {
+    if (has_option(work->arguments, OPTION_JSON)) {
         print_tree(tree);
     } else {
         cJSON_Delete(tree);
@@ -299,7 +299,7 @@ int command_webhooks(const struct config *config, const struct arguments *argume
     struct error error = {0};
     struct work work = {.config = config, .arguments = arguments};
     int code = EX_OK;
-    if (arguments->rotate && strcmp(arguments->word, "list") == 0) {
+    if (has_option(arguments, OPTION_ROTATE) && strcmp(arguments->word, "list") == 0) {
         (void)fputs("propexo-bridge webhooks: list takes no --rotate\n", stderr);
         return EX_USAGE;
     }

@@ -101,6 +101,9 @@ struct config {
         int64_t min_interval_ms;
     } backfill;
     struct {
+        int64_t expire_unseen_days;
+    } snapshots;
+    struct {
         bool reconcile;
         int64_t grace_ms;
         int64_t late_ms;

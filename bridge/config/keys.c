@@ -136,6 +136,10 @@ const struct config_key config_keys[] = {
      .most = 2592000000, .unit = "milliseconds", .offset = AT(backfill.min_interval_ms),
      .help = "A first sync does not order another one within this time."},
 
+    {"snapshots", "expire_unseen_days", TYPE_INTEGER, .initial = "0", .least = 0, .most = 3650,
+     .unit = "days", .offset = AT(snapshots.expire_unseen_days),
+     .help = "A record that syncs have not seen for so long gets a tombstone; 0: none does."},
+
     {"sync", "reconcile", TYPE_BOOL, .initial = "true", .offset = AT(sync.reconcile),
      .help = "After each sync, look for webhooks that did not arrive."},
     {"sync", "grace_ms", TYPE_INTEGER, .initial = "3000", .least = 0, .most = 3600000,

@@ -207,6 +207,21 @@ void cache_put_window(struct cache *cache, int number, const char *integration_i
     store_put(cache->store, key.bytes, key.length, value, length);
 }
 
+bool cache_is_expired(struct cache *cache, int number, const char *model, const char *id)
+{
+    struct key key = make_key('x', number, model, id);
+    const void *value = NULL;
+    size_t length = 0;
+    return store_get(cache->store, key.bytes, key.length, &value, &length);
+}
+
+void cache_put_expired(struct cache *cache, int number, const char *model, const char *id,
+                       bool expired)
+{
+    struct key key = make_key('x', number, model, id);
+    store_put(cache->store, key.bytes, key.length, expired ? "" : NULL, 0);
+}
+
 uint32_t cache_epoch(struct cache *cache, int number)
 {
     struct key key = make_key('e', number, "", "");

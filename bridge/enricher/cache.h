@@ -64,6 +64,12 @@ void cache_put_window(struct cache *cache, int number, const char *integration_i
 uint32_t cache_epoch(struct cache *cache, int number) MUST_CHECK;
 void cache_put_epoch(struct cache *cache, int number, uint32_t epoch);
 
+/* The record has a tombstone because no sync sees it any more (expiry.c). */
+bool cache_is_expired(struct cache *cache, int number, const char *model,
+                      const char *id) MUST_CHECK;
+void cache_put_expired(struct cache *cache, int number, const char *model, const char *id,
+                       bool expired);
+
 /* Forgets all states of a partition number, or all parents of a model there. */
 void cache_drop_states(struct cache *cache, int number);
 void cache_drop_parents(struct cache *cache, int number, const char *model);

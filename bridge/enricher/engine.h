@@ -42,6 +42,7 @@
 
 struct backfill;
 struct event_headers;
+struct expiry;
 struct ledger;
 struct ledger_start;
 struct fetch;
@@ -83,11 +84,12 @@ struct engine {
     bool walks_turn;
     struct backfill *backfills; /* of the present assignment, ended ones too */
     unsigned backfill_turn;
-    uint64_t check_serial; /* of the sync's check that was begun last */
-    struct sync *syncs;    /* whose snapshots are not all told as complete */
-    struct table tallies;  /* "place/integration" -> struct tally (syncs.c) */
-    int64_t looked_ms;     /* when the syncs were last looked at */
-    struct table settling; /* integration id -> struct settling (walks.c) */
+    uint64_t check_serial;   /* of the sync's check that was begun last */
+    struct expiry *expiries; /* of the present assignment */
+    struct sync *syncs;      /* whose snapshots are not all told as complete */
+    struct table tallies;    /* "place/integration" -> struct tally (syncs.c) */
+    int64_t looked_ms;       /* when the syncs were last looked at */
+    struct table settling;   /* integration id -> struct settling (walks.c) */
 
     struct cache *cache;
     int64_t *heard_next;         /* by slot: the first offset that the ledger has not heard */
@@ -272,6 +274,15 @@ void engine_forget_syncs(struct engine *engine);
 /* For reconcile.c: the sync's state goes to the state topic; `place` is that of one of its models.
  */
 void sync_write_down(struct engine *engine, const struct sync *sync, size_t place);
+
+/* expiry.c */
+
+/* The sync is reconciled and told: looks for records that it did not see. */
+void engine_begin_expiry(struct engine *engine, const struct sync *sync);
+void engine_forget_expiries(struct engine *engine);
+
+/* The item was committed: a record that expired is remembered until it is published again. */
+void engine_expiry_committed(struct engine *engine, const struct item *item);
 
 /* reconcile.c */
 

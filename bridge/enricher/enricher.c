@@ -41,6 +41,7 @@ static void forget_all(struct engine *engine)
     engine->closing_by = random_next(&engine->random) | 1;
     engine_forget_walks(engine);
     engine_forget_syncs(engine);
+    engine_forget_expiries(engine);
     engine_forget_backfills(engine);
     engine_forget_ahead(engine);
     planner_clear(engine->planner);
@@ -155,6 +156,7 @@ static void take_committed(struct engine *engine, const struct batch *batch)
             engine_assembled_committed(engine, &batch->items[i]);
         engine_count_committed(engine, &batch->items[i]);
         engine_ledger_committed(engine, &batch->items[i]);
+        engine_expiry_committed(engine, &batch->items[i]);
     }
 }
 

@@ -269,9 +269,9 @@ static void ask(struct engine *engine, struct sync *sync, int64_t now_ms)
     struct check *check = sync->check;
     if (check->phase != CHECK_READS)
         note_heard(engine, sync);
-    char *url = api_diffs_url_after(engine->config->api.base_url, sync->integration_id,
-                                    check_window(engine, sync, &(bool){false}).start.anchor_ms,
-                                    check->offset);
+    char *url = api_diffs_url_after(
+        engine->config->api.base_url, sync->integration_id, API_NEWEST_FIRST,
+        check_window(engine, sync, &(bool){false}).start.anchor_ms, check->offset);
     check->in_flight = true;
     if (!request_start(engine, METRIC_KIND_DIFFS, url, answered, NULL,
                        (void *)(uintptr_t)check->serial, now_ms)) {

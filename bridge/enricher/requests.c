@@ -200,22 +200,24 @@ int64_t engine_request(struct engine *engine, int64_t now_ms)
             return INT64_MAX; /* an answer or a commit will wake the loop */
         int64_t wait = longer(budget_wait(&engine->budget, pace_of(engine), in_flight, now_ms),
                               breaker_wait(&engine->breaker, now_ms));
-        if (wait > 0 &&
-            (engine->walks_first != NULL || engine->backfills != NULL || engine->syncs != NULL))
+        if (wait > 0 && (engine->walks_first != NULL || engine->backfills != NULL ||
+                         engine->syncs != NULL || engine->expiries != NULL))
             return wait;
         if (wait > 0)
             return longer(wait, planner_wait(engine->planner, now_ms));
         /* Walks and the planner take turns: a long list holds up nobody. */
         int64_t backfill = INT64_MAX;
         int64_t check = INT64_MAX;
+        int64_t expiry = INT64_MAX;
         engine->walks_turn = !engine->walks_turn;
         if ((engine->walks_turn && walk_continue(engine, now_ms)) ||
             reconcile_continue(engine, now_ms, &check) ||
             (backfill_has_turn(engine) && backfill_continue(engine, now_ms, &backfill)))
             continue;
         if (!start_planned(engine, now_ms, &planned) && !walk_continue(engine, now_ms) &&
-            !backfill_continue(engine, now_ms, &backfill))
-            return sooner(planned, sooner(backfill, check));
+            !backfill_continue(engine, now_ms, &backfill) &&
+            !expiry_continue(engine, now_ms, &expiry))
+            return sooner(sooner(planned, backfill), sooner(check, expiry));
     }
     return INT64_MAX;
 }

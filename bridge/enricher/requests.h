@@ -74,6 +74,11 @@ bool walk_continue(struct engine *engine, int64_t now_ms);
 /* Starts the next question of a sync's check; false when none wants one within `*wait` ms. */
 bool reconcile_continue(struct engine *engine, int64_t now_ms, int64_t *wait);
 
+/* expiry.c */
+
+/* The same for the next page of an expiry. */
+bool expiry_continue(struct engine *engine, int64_t now_ms, int64_t *wait);
+
 /* backfills.c */
 
 /* It is a backfill's turn, even when others have work. */

@@ -246,6 +246,8 @@ static void finish(struct engine *engine, struct sync *sync, size_t models)
     (void)cJSON_AddNumberToObject(milestone, "models", (double)models);
     add_check(milestone, sync, &sum);
     tell(engine, sync, place, "SYNC_SNAPSHOTS_COMPLETE", milestone);
+    if (sum.check.reconciled)
+        engine_begin_expiry(engine, sync);
     write_down(engine, sync, place, true, NULL);
     drop(engine, sync);
 }

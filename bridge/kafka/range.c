@@ -58,6 +58,34 @@ void range_close(struct range *range)
     free(range);
 }
 
+bool range_partitions(struct range *range, const char *topic, int *partitions, struct error *error)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(range->ends, topic, NULL);
+    rd_kafka_resp_err_t code =
+        handle == NULL ? rd_kafka_last_error()
+                       : rd_kafka_metadata(range->ends, 0, handle, &metadata, ANSWER_MS);
+    *partitions = 0;
+    if (metadata != NULL && metadata->topic_cnt == 1)
+        *partitions = metadata->topics[0].partition_cnt;
+    if (metadata != NULL)
+        rd_kafka_metadata_destroy(metadata);
+    if (handle != NULL)
+        rd_kafka_topic_destroy(handle);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ||
+           error_set(error, VERDICT_RETRY, "topic %s: %s", topic, rd_kafka_err2str(code));
+}
+
+const char *range_header(const rd_kafka_message_t *message, const char *name, size_t *length)
+{
+    rd_kafka_headers_t *headers = NULL;
+    const void *value = NULL;
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_header_get_last(headers, name, &value, length) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return NULL;
+    return value;
+}
+
 /* Takes one message; false with `error` when it is a failure. */
 static bool take_one(struct reading *reading, const rd_kafka_message_t *message,
                      struct error *error)

@@ -22,6 +22,15 @@ void range_close(struct range *range); /* NULL is allowed */
 /* Called with each message, which lives for the call. */
 typedef void range_take(void *context, const rd_kafka_message_t *message);
 
+/* The number of partitions of a topic, 0 when there is none of that name. VERDICT_RETRY when Kafka
+ * does not answer for 10 s. */
+bool range_partitions(struct range *range, const char *topic, int *partitions,
+                      struct error *error) MUST_CHECK;
+
+/* The value of a message's last header of that name and its length; NULL when it has none. Lives
+ * like the message. */
+const char *range_header(const rd_kafka_message_t *message, const char *name, size_t *length);
+
 #define RANGE_END \
     INT64_MAX /* up to the log's end now, whatever transactions are still open there */
 #define RANGE_LOST (-1)

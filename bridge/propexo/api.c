@@ -26,6 +26,13 @@ char *api_record_url(const char *base_url, const struct model *model, const char
     return url;
 }
 
+static const char *const orders[] = {
+    [API_NEWEST_FIRST] = "updated_at:desc",
+    [API_OLDEST_FIRST] = "created_at:asc",
+    [API_UNSEEN_FIRST] = "last_seen:asc",
+    [API_SEEN_FIRST] = "last_seen:desc",
+};
+
 char *api_list_url(const char *base_url, const struct model *model, const char *integration_id,
                    enum api_order order, int64_t offset, int limit)
 {
@@ -34,9 +41,8 @@ char *api_list_url(const char *base_url, const struct model *model, const char *
     bool filters = model->by_integration && integration_id != NULL;
     char *encoded = filters ? http_encode(integration_id) : memory_text("");
     char *url = memory_format("%s%s?order-by=%s&limit=%d&offset=%" PRId64 "%s%s", base_url,
-                              model->list_path,
-                              order == API_NEWEST_FIRST ? "updated_at:desc" : "created_at:asc",
-                              limit, offset, filters ? "&integration_id=" : "", encoded);
+                              model->list_path, orders[order], limit, offset,
+                              filters ? "&integration_id=" : "", encoded);
     free(encoded);
     return url;
 }
@@ -59,22 +65,28 @@ char *api_list_url_since(const char *base_url, const struct model *model,
     return narrowed;
 }
 
-char *api_diffs_url(const char *base_url, const char *integration_id, int64_t offset)
+static char *diffs_url(const char *base_url, const char *integration_id, enum api_order order,
+                       int64_t offset)
 {
     char *encoded = http_encode(integration_id);
-    char *url = memory_format("%s" DIFFS_PATH "?order-by=created_at:desc&limit=%d&offset=%" PRId64
-                              "&integration_id=%s",
-                              base_url, API_PAGE_SIZE, offset, encoded);
+    char *url = memory_format(
+        "%s" DIFFS_PATH "?order-by=created_at:%s&limit=%d&offset=%" PRId64 "&integration_id=%s",
+        base_url, order == API_NEWEST_FIRST ? "desc" : "asc", API_PAGE_SIZE, offset, encoded);
     free(encoded);
     return url;
 }
 
-char *api_diffs_url_after(const char *base_url, const char *integration_id, int64_t after_ms,
-                          int64_t offset)
+char *api_diffs_url(const char *base_url, const char *integration_id, int64_t offset)
+{
+    return diffs_url(base_url, integration_id, API_NEWEST_FIRST, offset);
+}
+
+char *api_diffs_url_after(const char *base_url, const char *integration_id, enum api_order order,
+                          int64_t after_ms, int64_t offset)
 {
     char moment[CLOCK_TEXT_SIZE];
     char *after = http_encode(clock_format(after_ms, moment));
-    char *all = api_diffs_url(base_url, integration_id, offset);
+    char *all = diffs_url(base_url, integration_id, order, offset);
     char *url = memory_format("%s&after=%s", all, after);
     free(all);
     free(after);

@@ -33,6 +33,8 @@ char *api_record_url(const char *base_url, const struct model *model, const char
 enum api_order {
     API_NEWEST_FIRST, /* by updated_at, falling */
     API_OLDEST_FIRST, /* by created_at, rising: new records come at the end */
+    API_UNSEEN_FIRST, /* by last_seen, rising */
+    API_SEEN_FIRST,   /* by last_seen, falling */
 };
 
 /* Records a page: the most that the API gives. */
@@ -53,9 +55,9 @@ char *api_list_url(const char *base_url, const struct model *model, const char *
 /* GET this for a page of an integration's recorded changes, the newest first. The caller frees. */
 char *api_diffs_url(const char *base_url, const char *integration_id, int64_t offset) MUST_CHECK;
 
-/* The same, of those recorded after this moment (wall clock, milliseconds), without it. */
-char *api_diffs_url_after(const char *base_url, const char *integration_id, int64_t after_ms,
-                          int64_t offset) MUST_CHECK;
+/* The same of those recorded after `after_ms` (wall clock), without it; by created_at. */
+char *api_diffs_url_after(const char *base_url, const char *integration_id, enum api_order order,
+                          int64_t after_ms, int64_t offset) MUST_CHECK;
 
 /* GET this for a page of the application's integrations. The caller frees. */
 char *api_integrations_url(const char *base_url, int64_t offset) MUST_CHECK;

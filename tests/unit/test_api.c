@@ -274,6 +274,10 @@ static void test_list_urls(void **state)
     assert_string_equal(url, "http://h/v1/admin/data-diffs/?order-by=created_at:desc&limit=250&"
                              "offset=250&integration_id=i%2F1");
     free(url);
+    url = api_diffs_url_after("http://h", "i/1", API_OLDEST_FIRST, 1769860800125, 250);
+    assert_string_equal(url, "http://h/v1/admin/data-diffs/?order-by=created_at:asc&limit=250&"
+                             "offset=250&integration_id=i%2F1&after=2026-01-31T12%3A00%3A00.125Z");
+    free(url);
 }
 
 static void test_pages(void **state)

@@ -500,6 +500,27 @@ static void test_authorization(void **state)
     assert_true(fake_saw(fixture->server, "authorization: Bearer the-token\r\n"));
 }
 
+static void test_a_schema_by_its_id(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error error;
+    char *text = NULL;
+    set(fixture, PING, "200 OK", "{\"schema\":\"\\\"string\\\"\"}");
+    assert_true(registry_schema_text(fixture->registry, 4294967295, &text, &error));
+    assert_string_equal(text, "\"string\"");
+    assert_true(fake_saw(fixture->server, "GET /base/schemas/ids/4294967295 HTTP/1.1\r\n"));
+    free(text);
+    set(fixture, PING, "404 Not Found", NO_SCHEMA);
+    assert_true(registry_schema_text(fixture->registry, 1, &text, &error));
+    assert_null(text);
+    set(fixture, PING, "200 OK", "{}");
+    assert_false(registry_schema_text(fixture->registry, 1, &text, &error));
+    assert_int_equal(error.verdict, VERDICT_CONFIGURATION);
+    set(fixture, PING, "503 Service Unavailable", "");
+    assert_false(registry_schema_text(fixture->registry, 1, &text, &error));
+    assert_int_equal(error.verdict, VERDICT_RETRY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -515,6 +536,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals_of_other_calls, setup, teardown),
         cmocka_unit_test_setup_teardown(test_away, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_schema_by_its_id, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ping, setup, teardown),
         cmocka_unit_test_setup_teardown(test_authorization, setup, teardown),
     };

@@ -205,11 +205,42 @@ static void test_a_full_disk_is_told(void **state)
     assert_int_equal(status, 0);
 }
 
+/* Over what was flushed and what was not, also while the value at hand is deleted or put anew. */
+static void test_next_walks_the_prefix_only(void **state)
+{
+    static const char *const keys[] = {"a", "b", "b1", "b12", "b2", "bz", "c"};
+    struct store *store = open_store("", "a");
+    char key[8] = "b";
+    char met[64] = "";
+    const void *next = NULL;
+    const void *value = NULL;
+    size_t length = 0;
+    size_t key_length = 1;
+    (void)state;
+    assert_false(store_next(store, "b", 1, 1, &next, &key_length, &value, &length));
+    for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
+        put(store, keys[i], keys[i]);
+        if (i == 3)
+            store_flush(store);
+    }
+    while (store_next(store, key, key_length, 1, &next, &key_length, &value, &length)) {
+        assert_int_equal(length, key_length);
+        assert_memory_equal(value, next, length);
+        memcpy(key, next, key_length);
+        key[key_length] = '\0';
+        (void)strcat(strcat(met, key), " ");
+        put(store, key, strcmp(key, "b1") == 0 ? NULL : "new");
+    }
+    assert_string_equal(met, "b1 b12 b2 bz ");
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_put_get_delete),
         cmocka_unit_test(test_drop_takes_the_prefix_only),
+        cmocka_unit_test(test_next_walks_the_prefix_only),
         cmocka_unit_test(test_the_map_grows),
         cmocka_unit_test_setup_teardown(test_it_outlives_the_process_under_its_name, make_folder,
                                         remove_folder),

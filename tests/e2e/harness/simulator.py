@@ -1,6 +1,7 @@
 """The simulated Propexo: its API, its webhooks and its true state."""
 
 import json
+from urllib.parse import quote
 
 from harness.http_client import request
 from harness.process import Program
@@ -51,6 +52,15 @@ class Simulator(Program):
         answer = self._control("GET", f"truth?model={model}" + ("&changed=1" if changed else ""))
         records = (json.loads(line) for line in answer.text().splitlines())
         return {record["id"]: record for record in records}
+
+    def change(self, model, record_id, fields, webhook=False):
+        """One change by hand; without a webhook nobody is told."""
+        body = {"model": model, "id": record_id, "fields": fields, "webhook": webhook}
+        self._control("POST", "change", json.dumps(body).encode())
+
+    def delete(self, model, record_id):
+        """The record is unknown from now on."""
+        self._control("POST", f"delete?model={model}&id={quote(record_id, safe='')}", b"")
 
     def stats(self):
         return self._control("GET", "stats").json()
