@@ -199,3 +199,11 @@ const char *json_member_text(const cJSON *object, const char *name)
 {
     return cJSON_GetStringValue(json_member(object, name));
 }
+
+int64_t json_member_integer(const cJSON *object, const char *name)
+{
+    const cJSON *number = json_member(object, name);
+    return cJSON_IsNumber(number) && fabs(number->valuedouble) < LARGEST_EXACT
+               ? (int64_t)number->valuedouble
+               : 0;
+}

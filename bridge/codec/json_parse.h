@@ -12,6 +12,7 @@
 
 #include <cjson/cJSON.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "bridge/base/attributes.h"
 
@@ -25,5 +26,9 @@ cJSON *json_member(const cJSON *object, const char *name);
 
 /* Its text; NULL when it is no string or is not there. Lives as long as the tree. */
 const char *json_member_text(const cJSON *object, const char *name);
+
+/* Its number, cut to an integer; 0 when it is no number, is not there, or is larger than a double
+ * holds exactly. */
+int64_t json_member_integer(const cJSON *object, const char *name);
 
 #endif

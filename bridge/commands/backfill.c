@@ -87,12 +87,6 @@ static bool give(struct order *order, const struct arguments *arguments, struct 
            orders_await(&order->orders, error);
 }
 
-static int64_t number(const cJSON *root, const char *name)
-{
-    const cJSON *item = json_member(root, name);
-    return cJSON_IsNumber(item) ? (int64_t)item->valuedouble : 0;
-}
-
 /* What the state topic tells of a backfill: ours, or one that our order became a part of. */
 static void take_state(void *context, const rd_kafka_message_t *message)
 {
@@ -105,11 +99,11 @@ static void take_state(void *context, const rd_kafka_message_t *message)
     const char *phase = json_member_text(root, "phase");
     const char *id = json_member_text(root, "backfill");
     bool ours = id != NULL && strcmp(id, order->id) == 0;
-    if (phase != NULL && (ours || number(root, "ended_ms") >= order->given_ms ||
+    if (phase != NULL && (ours || json_member_integer(root, "ended_ms") >= order->given_ms ||
                           cJSON_IsTrue(json_member(root, "again")))) {
-        progress->rows = number(root, "met");
-        progress->total = number(root, "total");
-        progress->missing = number(root, "missing");
+        progress->rows = json_member_integer(root, "met");
+        progress->total = json_member_integer(root, "total");
+        progress->missing = json_member_integer(root, "missing");
         progress->done = strcmp(phase, "done") == 0;
         progress->failed = cJSON_IsTrue(json_member(root, "failed"));
     }

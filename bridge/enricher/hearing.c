@@ -110,12 +110,6 @@ static char *write_window(const struct ledger_start *start)
     return text;
 }
 
-static int64_t read_number(const cJSON *root, const char *name)
-{
-    const cJSON *number = json_member(root, name);
-    return cJSON_IsNumber(number) ? (int64_t)number->valuedouble : 0;
-}
-
 void engine_write_window(struct engine *engine, int slot, const char *integration_id,
                          const struct ledger_start *start)
 {
@@ -133,9 +127,9 @@ static bool read_window(const char *text, size_t length, struct ledger_start *st
     cJSON *root = text == NULL ? NULL : json_parse(text, length);
     bool ok = cJSON_IsObject(root);
     if (ok)
-        *start = (struct ledger_start){(uint32_t)read_number(root, "window"),
-                                       read_number(root, "anchor_ms"), read_number(root, "counted"),
-                                       read_number(root, "newest_ms")};
+        *start = (struct ledger_start){
+            (uint32_t)json_member_integer(root, "window"), json_member_integer(root, "anchor_ms"),
+            json_member_integer(root, "counted"), json_member_integer(root, "newest_ms")};
     cJSON_Delete(root);
     return ok;
 }

@@ -88,12 +88,6 @@ char *sync_write(const struct sync *sync, const struct selection *selection)
     return text;
 }
 
-static int64_t read_number(const cJSON *object, const char *name)
-{
-    const cJSON *number = json_member(object, name);
-    return cJSON_IsNumber(number) ? (int64_t)number->valuedouble : 0;
-}
-
 static void read_part(struct sync_part *part, const cJSON *model)
 {
     const char *state = json_member_text(model, "state");
@@ -105,13 +99,13 @@ static void read_part(struct sync_part *part, const cJSON *model)
     /* What was not committed with its state is waited for anew. */
     if (part->state == SYNC_COMMITS)
         part->state = SYNC_WAITS;
-    part->offset = read_number(model, "offset");
+    part->offset = json_member_integer(model, "offset");
     part->again = cJSON_IsTrue(json_member(model, "again"));
-    part->snapshots = read_number(model, "snapshots");
-    part->dead_letters = read_number(model, "dead_letters");
-    part->check =
-        (struct sync_check){reconciled != NULL, cJSON_IsTrue(reconciled),
-                            read_number(model, "missed"), read_number(model, "unverified")};
+    part->snapshots = json_member_integer(model, "snapshots");
+    part->dead_letters = json_member_integer(model, "dead_letters");
+    part->check = (struct sync_check){reconciled != NULL, cJSON_IsTrue(reconciled),
+                                      json_member_integer(model, "missed"),
+                                      json_member_integer(model, "unverified")};
 }
 
 struct sync *sync_read(const char *text, size_t length, const char *integration_id, int number,
@@ -124,7 +118,7 @@ struct sync *sync_read(const char *text, size_t length, const char *integration_
     if (id != NULL && cJSON_IsObject(models)) {
         const char *reason = json_member_text(root, "reason");
         sync = new_sync(integration_id, id, number, selection);
-        sync->began_ms = read_number(root, "began_ms");
+        sync->began_ms = json_member_integer(root, "began_ms");
         sync->is_backsync = cJSON_IsTrue(json_member(root, "is_backsync"));
         (void)snprintf(sync->reason, sizeof sync->reason, "%s", reason == NULL ? "" : reason);
         for (const cJSON *model = models->child; model != NULL; model = model->next) {

@@ -1,5 +1,7 @@
 """A webhook that never arrived is found after its sync, and made good before that is told."""
 
+import json
+
 import pytest
 
 from harness.snapshots import latest
@@ -200,3 +202,32 @@ def test_a_backsync_is_checked_by_lists(simulator, bridge, kafka, prefix, snapsh
     (milestone,) = told(kafka, prefix, "SYNC_SNAPSHOTS_COMPLETE")
     assert milestone["reconciled"] and milestone["missed"] > 100
     assert running.metrics().sum("bridge_events_recovered_total") == 0
+
+
+def test_a_second_sync_while_the_first_is_checked(simulator, bridge, kafka, prefix, snapshots):
+    """What the first one's check makes good lies behind the second one's barriers, and is waited for by both."""
+    propexo = simulator(limit_per_minute=0, models=LISTED, records=1000, integrations=1, drop_webhooks=20, latency_ms=400)
+    running = bridge("run", FORMAT | {"bridge.models": LISTED}, simulator=propexo)
+    running.wait_event("assigned", 20)
+    (integration,) = propexo.stats()["integrations"]
+    for _ in range(2):
+        change(propexo, running, 2000, 300)
+        complete_sync(running, propexo, integration)
+    wait_told(kafka, prefix, "SYNC_SNAPSHOTS_COMPLETE", 2)
+    assert_equals_truth(propexo, snapshots, LISTED)
+    assert all(one["reconciled"] for one in told(kafka, prefix, "SYNC_SNAPSHOTS_COMPLETE"))
+
+
+def test_a_sync_of_which_not_all_barriers_were_kept(simulator, bridge, kafka, prefix):
+    """The receiver answered 503, and Propexo told it again: that one is told, the half one is dropped."""
+    propexo = simulator(limit_per_minute=0, models=LISTED, records=100, integrations=1)
+    running = bridge("run", FORMAT | {"bridge.models": LISTED}, simulator=propexo)
+    running.wait_event("assigned", 20)
+    (integration,) = propexo.stats()["integrations"]
+    body = json.dumps({"event": "SYNC_COMPLETE", "integration_id": integration}).encode()
+    headers = [("integration_id", integration.encode()), ("sync_id", b"half"), ("sync_models", b"residents,units")]
+    kafka.produce(f"{prefix}.events.units", [(integration.encode(), body, headers)])
+    wait_until(lambda: running.metrics().sum("bridge_progress_written_total") >= 1, 20, "half a sync")
+    sync(propexo, running, kafka, prefix)
+    assert running.wait_event("sync_superseded", 20)["sync_id"] == "half"
+    assert "half" not in {one["sync"] for one in told(kafka, prefix, "SYNC_SNAPSHOTS_COMPLETE")}

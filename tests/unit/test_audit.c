@@ -1,10 +1,8 @@
 /* Recorded changes held against what was heard. */
-#include "tests/unit/unit.h"
+#include "tests/unit/enricher_fixture.h"
 
-#include "bridge/base/buffer.h"
 #include "bridge/codec/json_hash.h"
 #include "bridge/codec/json_parse.h"
-#include "bridge/config/config.h"
 #include "bridge/enricher/audit.h"
 
 /* Where the window begins, and a moment in it. */
@@ -22,20 +20,9 @@ struct bench {
 
 static int open_bench(void **state)
 {
-    static char *const environment[] = {NULL};
-    static const char *const sets[] = {"bridge.models=units,contracts"};
     static struct bench bench;
-    struct buffer problems = buffer_new(1 << 16);
-    struct error error;
-    if (!config_load(&bench.config, "/dev/null", environment, sets, 1, CONFIG_NEED_NOTHING,
-                     &problems))
-        fail_msg("%s", buffer_text(&problems));
-    buffer_free(&problems);
-    bench.selection = selection_new(&bench.config, &error);
-    assert_non_null(bench.selection);
-    struct cache *cache = cache_open(&bench.config, "cluster", &error);
-    assert_non_null(cache);
-    bench.ledger = (struct ledger){cache, 0, "i", 10000000};
+    bench.selection = open_selection(&bench.config, "bridge.models=units,contracts");
+    bench.ledger = (struct ledger){open_cache(), 0, "i", 10000000};
     ledger_open(&bench.ledger, WINDOW, 0);
     *state = &bench;
     return 0;

@@ -1,20 +1,6 @@
 /* What the enricher keeps on disk: by partition number, so that what is given up can be caught up.
  */
-#include "tests/unit/unit.h"
-
-#include "bridge/enricher/cache.h"
-
-static struct cache *open_cache(void)
-{
-    struct config config = {0};
-    struct error error;
-    config.topics.prefix = (char[]){"p"};
-    config.enricher.group = (char[]){"g"};
-    config.enricher.cache_dir = (char[]){""};
-    struct cache *cache = cache_open(&config, "cluster", &error);
-    assert_non_null(cache);
-    return cache;
-}
+#include "tests/unit/enricher_fixture.h"
 
 static void assert_state(struct cache *cache, int number, const char *id, const char *wanted)
 {

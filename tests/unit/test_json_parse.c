@@ -185,12 +185,31 @@ static void test_expand(void **state)
     buffer_free(&out);
 }
 
+static void test_integers(void **state)
+{
+    static const char text[] = "{\"a\":7,\"b\":-7.9,\"c\":1e300,\"d\":\"7\",\"e\":null,\"a\":8}";
+    cJSON *root = json_parse(text, sizeof text - 1);
+    (void)state;
+    assert_int_equal(json_member_integer(root, "a"), 8);
+    assert_int_equal(json_member_integer(root, "b"), -7);
+    assert_int_equal(json_member_integer(root, "c"), 0);
+    assert_int_equal(json_member_integer(root, "d"), 0);
+    assert_int_equal(json_member_integer(root, "e"), 0);
+    assert_int_equal(json_member_integer(root, "f"), 0);
+    assert_int_equal(json_member_integer(NULL, "a"), 0);
+    cJSON_Delete(root);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_depth),          cmocka_unit_test(test_the_last_member_counts),
-        cmocka_unit_test(test_kinds_of_texts), cmocka_unit_test(test_expand),
+        cmocka_unit_test(test_integers),
+        cmocka_unit_test(test_there_and_back),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_the_last_member_counts),
+        cmocka_unit_test(test_kinds_of_texts),
+        cmocka_unit_test(test_expand),
     };
     return cmocka_run_group_tests_name("json_parse", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* Which changes webhooks have told of: windows, late and repeated ones, what cannot be known. */
-#include "tests/unit/unit.h"
+#include "tests/unit/enricher_fixture.h"
 
 #include "bridge/enricher/ledger.h"
 
@@ -7,14 +7,7 @@
 
 static struct ledger fixture(const char *integration_id)
 {
-    struct config config = {0};
-    struct error error;
-    config.topics.prefix = (char[]){"p"};
-    config.enricher.group = (char[]){"g"};
-    config.enricher.cache_dir = (char[]){""};
-    struct cache *cache = cache_open(&config, "cluster", &error);
-    assert_non_null(cache);
-    return (struct ledger){cache, 3, integration_id, 3 * HOUR};
+    return (struct ledger){open_cache(), 3, integration_id, 3 * HOUR};
 }
 
 static struct ledger_window window_of(const struct ledger *ledger, bool verified)

@@ -1,8 +1,6 @@
 /* The state of a sync: which models it covers, and how it is written down. */
-#include "tests/unit/unit.h"
+#include "tests/unit/enricher_fixture.h"
 
-#include "bridge/base/buffer.h"
-#include "bridge/config/config.h"
 #include "bridge/enricher/sync.h"
 
 struct bench {
@@ -12,17 +10,8 @@ struct bench {
 
 static int open_bench(void **state)
 {
-    static char *const environment[] = {NULL};
-    static const char *const sets[] = {"bridge.models=units,leases,residents"};
     static struct bench bench;
-    struct buffer problems = buffer_new(1 << 16);
-    struct error error;
-    if (!config_load(&bench.config, "/dev/null", environment, sets, 1, CONFIG_NEED_NOTHING,
-                     &problems))
-        fail_msg("%s", buffer_text(&problems));
-    buffer_free(&problems);
-    bench.selection = selection_new(&bench.config, &error);
-    assert_non_null(bench.selection);
+    bench.selection = open_selection(&bench.config, "bridge.models=units,leases,residents");
     *state = &bench;
     return 0;
 }
