@@ -191,6 +191,35 @@ static bool start_planned(struct engine *engine, int64_t now_ms, int64_t *wait)
     return plan.kind != PLAN_NOTHING;
 }
 
+static enum api_outcome probed(struct engine *engine, void *target, uint64_t start,
+                               const struct http_answer *http, int64_t now_ms)
+{
+    (void)engine;
+    (void)target;
+    (void)start;
+    (void)now_ms;
+    struct api_page page = api_read_page(http);
+    cJSON_Delete(page.items);
+    return page.outcome;
+}
+
+/* Nothing else would ask whether the API is well again, and an instance that is not ready for it
+ * may be given nothing to do. */
+static bool probe(struct engine *engine, int64_t now_ms)
+{
+    const struct model *listed = NULL;
+    for (size_t i = 0; i < engine->selection->count && listed == NULL; i++) {
+        if (model_is_listed(engine->selection->models[i]))
+            listed = engine->selection->models[i];
+    }
+    if (engine->breaker.state != BREAKER_OPEN || listed == NULL)
+        return false;
+    char *url = api_list_url(engine->config->api.base_url, listed, NULL, API_NEWEST_FIRST, 0, 1);
+    bool started = request_start(engine, METRIC_KIND_PROBE, url, probed, NULL, NULL, now_ms);
+    free(url);
+    return started;
+}
+
 int64_t engine_request(struct engine *engine, int64_t now_ms)
 {
     while (!engine->fenced) {
@@ -216,7 +245,7 @@ int64_t engine_request(struct engine *engine, int64_t now_ms)
             continue;
         if (!start_planned(engine, now_ms, &planned) && !walk_continue(engine, now_ms) &&
             !backfill_continue(engine, now_ms, &backfill) &&
-            !expiry_continue(engine, now_ms, &expiry))
+            !expiry_continue(engine, now_ms, &expiry) && !probe(engine, now_ms))
             return sooner(sooner(planned, backfill), sooner(check, expiry));
     }
     return INT64_MAX;
