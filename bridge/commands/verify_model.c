@@ -11,12 +11,14 @@
 #include "bridge/codec/comparison.h"
 #include "bridge/codec/encoder.h"
 #include "bridge/codec/json_parse.h"
+#include "bridge/codec/timestamp.h"
 #include "bridge/commands/sightings.h"
 #include "bridge/commands/snapshot_reader.h"
 #include "bridge/propexo/recreate.h"
 
 #define PASSES_MOST 2 /* of a list whose ids are fewer than its total */
 #define ROUNDS_MOST 5 /* looks at what is suspected */
+#define DAY_MS      (INT64_C(24) * 3600 * 1000)
 
 /* A moment: twice what a change may wait in the enricher, and its way there and back. */
 #define MOMENT_MS(config) (2 * (config)->enricher.max_delay_ms + 1000)
@@ -192,6 +194,16 @@ static bool judge(struct check *check, struct sighting *sighting, struct standin
     return show(check, sighting, difference, record, error) && order(check, sighting, error);
 }
 
+/* It has no snapshot because no sync sees it any more (snapshots.expire_unseen_days). */
+static bool is_expired(const struct check *check, const struct sighting *sighting, const cJSON *row)
+{
+    int64_t days = check->verification->config->snapshots.expire_unseen_days;
+    int64_t seen_ms = 0;
+    return days > 0 && sighting->standing.topic == SIGHTING_NOTHING &&
+           timestamp_member(row, "last_seen", &seen_ms) &&
+           seen_ms < clock_wall_ms() - days * DAY_MS;
+}
+
 /* Takes in what the API shows of a record, and judges it when it is suspected. `row` is NULL when
  * it does not have it. */
 static bool take_record(struct check *check, struct sighting *sighting, const cJSON *row,
@@ -206,7 +218,7 @@ static bool take_record(struct check *check, struct sighting *sighting, const cJ
     }
     cJSON *record = row == NULL ? NULL : read_row(check, row);
     sighting->standing.api = SIGHTING_NOTHING;
-    if (row != NULL)
+    if (row != NULL && !is_expired(check, sighting, row))
         sighting->standing.api = record == NULL ? SIGHTING_UNREADABLE : comparison_hash(record);
     sighting_name(sighting->integration_id, json_member_text(row, "integration_id"));
     sightings_put(check->sightings, sighting);

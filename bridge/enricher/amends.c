@@ -101,7 +101,8 @@ void check_make_good(struct engine *engine, struct sync *sync)
     struct ledger ledger = check_ledger(engine, sync);
     bool verified;
     (void)check_window(engine, sync, &verified);
-    audit_missing(sync->check->audit, &ledger, verified, make_good, &amends);
+    sync->check->unsure =
+        !audit_missing(sync->check->audit, &ledger, verified, make_good, &amends) || !verified;
 }
 
 /* Behind what was made good of a model, also of one that the sync did not cover: it does now. */
@@ -115,20 +116,21 @@ static void write_barrier(struct engine *engine, struct sync *sync, size_t place
     (void)cJSON_AddStringToObject(body, "integration_id", sync->integration_id);
     struct item *item = new_event(engine, sync, place, engine->selection->names[place],
                                   "SYNC_COMPLETE", cJSON_PrintUnformatted(body));
-    item->sync_checked = memory_format("%" PRId64 " %" PRId64 " %d", found->missed,
-                                       found->unverified, found->reconciled);
+    part->token = engine->closing_by ^ sync->check->serial;
+    item->sync_checked = memory_format("%016" PRIx64 " %" PRId64 " %" PRId64 " %d", part->token,
+                                       found->missed, found->unverified, found->reconciled);
     engine_settle(engine, item, &none);
     cJSON_Delete(body);
     part->state = SYNC_WAITS;
     part->again = true;
 }
 
-bool check_read(const char *text, struct sync_check *check)
+bool check_read(const char *text, struct sync_check *check, uint64_t *token)
 {
     int reconciled = 0;
     *check = (struct sync_check){.done = true};
-    if (sscanf(text, "%" SCNd64 " %" SCNd64 " %d", &check->missed, &check->unverified,
-               &reconciled) != 3)
+    if (sscanf(text, "%" SCNx64 " %" SCNd64 " %" SCNd64 " %d", token, &check->missed,
+               &check->unverified, &reconciled) != 4)
         return false;
     check->reconciled = reconciled != 0;
     return true;
@@ -204,6 +206,20 @@ static void log_end(const struct sync *sync, int64_t missed, int64_t unverified)
              LOG_TEXT("reason", sync->reason));
 }
 
+/* What was heard by now may be of the sync, though it lies behind its barrier: webhooks that were
+ * on their way. It is waited for, too. */
+static void settle_part(struct engine *engine, struct sync *sync, size_t place,
+                        const struct sync_check *found)
+{
+    struct sync_part *part = &sync->parts[place];
+    int64_t reached = offsets_reached(engine->offsets, slot_of(engine, sync, place));
+    part->check = *found;
+    part->state = SYNC_WAITS;
+    part->offset = reached > part->offset ? reached : part->offset;
+    part->open_at = 0;
+    planner_hurry(engine->planner, (int)place, sync->integration_id);
+}
+
 /* The check's result for one model. Models that no list shows are not reconciled by lists. */
 static void end_part(struct engine *engine, struct sync *sync, size_t place, bool verified)
 {
@@ -220,7 +236,7 @@ static void end_part(struct engine *engine, struct sync *sync, size_t place, boo
     if (check->found[place] > 0 && !swept)
         write_barrier(engine, sync, place, &found);
     else if (part->state != SYNC_OTHER && !part->check.done)
-        part->check = found;
+        settle_part(engine, sync, place, &found);
 }
 
 void check_end(struct engine *engine, struct sync *sync, const char *reason, bool close)
@@ -230,6 +246,7 @@ void check_end(struct engine *engine, struct sync *sync, const char *reason, boo
     struct ledger_start start = next_start(engine, sync);
     uint64_t sequence = check->sequence;
     bool swept = check->sweeps != NULL;
+    bool unsure = swept || check->unsure;
     bool verified;
     int64_t sum = 0;
     size_t place = 0;
@@ -252,6 +269,6 @@ void check_end(struct engine *engine, struct sync *sync, const char *reason, boo
     sync_write_down(engine, sync, place);
     if (!close)
         return;
-    ledger_close(&ledger, &start, sequence, engine->closing_by, swept, clock_wall_ms());
+    ledger_close(&ledger, &start, sequence, engine->closing_by, unsure, clock_wall_ms());
     engine_write_window(engine, slot_of(engine, sync, place), sync->integration_id, &start);
 }

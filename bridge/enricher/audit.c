@@ -250,7 +250,7 @@ static void tell(const struct recorded *recorded, audit_found *found, void *cont
     }
 }
 
-void audit_missing(struct audit *audit, const struct ledger *ledger, bool verified,
+bool audit_missing(struct audit *audit, const struct ledger *ledger, bool verified,
                    audit_found *found, void *context)
 {
     bool by_content = !verified || audit->matched >= audit->unheard;
@@ -260,4 +260,5 @@ void audit_missing(struct audit *audit, const struct ledger *ledger, bool verifi
         if (is_missing(audit, ledger, slot->value, by_content))
             tell(slot->value, found, context);
     }
+    return by_content;
 }

@@ -72,8 +72,8 @@ typedef void audit_found(void *context, const struct audit_change *change);
 
 /* Tells each change that is to be made good, those of a record one behind the other, in the order
  * they were recorded; of a record that is fetched only one. `verified`: all webhooks that came were
- * heard. */
-void audit_missing(struct audit *audit, const struct ledger *ledger, bool verified,
+ * heard. False when contents could not tell which ones are missing. */
+bool audit_missing(struct audit *audit, const struct ledger *ledger, bool verified,
                    audit_found *found, void *context);
 
 #endif

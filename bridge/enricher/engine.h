@@ -293,8 +293,10 @@ void engine_check_sync(struct engine *engine, struct sync *sync, int64_t now_ms)
 /* Ends the check without a result; NULL is allowed. */
 void check_free(struct engine *engine, struct sync *sync);
 
-/* What stands in a barrier's header; false when it is not that. */
-bool check_read(const char *text, struct sync_check *check) MUST_CHECK;
+/* What stands in a barrier's header: the result, and which check wrote it; false when it is not
+ * that.
+ */
+bool check_read(const char *text, struct sync_check *check, uint64_t *token) MUST_CHECK;
 
 /* restore.c */
 

@@ -6,9 +6,10 @@
  *
  * Before the first tombstone it is made sure that the list has a record which the sync saw: an
  * integration whose syncs do not move `last_seen` keeps all its records. Tombstones pass the stale
- * rule like every other copy; a record that waits to be fetched is left to its own answer. One that
- * is published again later, because it changed or a backfill read it, gets its tombstone after the
- * next sync, unless it was seen. Nothing is written down: after a crash the next sync does it.
+ * rule like every other copy; a record that waits to be fetched is left to its own answer. As long
+ * as a reading finds any, the list is read again: rows move between pages. One that is published
+ * again later, because it changed or a backfill read it, gets its tombstone after the next sync,
+ * unless it was seen. Nothing is written down: after a crash the next sync does it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +23,10 @@
 #include "bridge/enricher/requests.h"
 #include "bridge/enricher/sync.h"
 
-#define EXPIRED "EXPIRED" /* the trigger of such a tombstone */
-#define DAY_MS  (INT64_C(24) * 3600 * 1000)
+#define EXPIRED       "EXPIRED" /* the trigger of such a tombstone */
+#define READINGS_MOST 4
+#define READING_MS    2000 /* apart */
+#define DAY_MS        (INT64_C(24) * 3600 * 1000)
 
 enum expiry_phase {
     EXPIRY_LOOKS,      /* is there any? */
@@ -40,7 +43,9 @@ struct expiry {
     int64_t before_ms; /* wall clock: not seen since */
     int64_t synced_ms; /* wall clock: a record of the list must have been seen since */
     int64_t offset;
-    int64_t expired;
+    struct table given; /* ids of records that got a tombstone */
+    bool again; /* this reading found some: another may find those that moved, or were busy */
+    int readings;
     int failures;
     int64_t not_before_ms;
     bool in_flight;
@@ -70,33 +75,37 @@ static void end(struct engine *engine, struct expiry *expiry)
     while (*at != expiry)
         at = &(*at)->next;
     *at = expiry->next;
-    if (expiry->expired > 0)
+    if (expiry->given.count > 0)
         log_info("expired", LOG_TEXT("model", engine->selection->names[expiry->place]),
                  LOG_TEXT("integration_id", expiry->integration_id),
-                 LOG_NUMBER("records", expiry->expired));
+                 LOG_NUMBER("records", expiry->given.count));
+    table_free(&expiry->given);
     free(expiry->integration_id);
     free(expiry);
 }
 
 void engine_forget_expiries(struct engine *engine)
 {
-    while (engine->expiries != NULL) {
-        engine->expiries->expired = 0;
+    while (engine->expiries != NULL)
         end(engine, engine->expiries);
-    }
 }
 
-/* The row's record is to get a tombstone: it has none from here, and nothing else has it in hand.
- */
+/* A list that does not know the filter shows all integrations. */
+static bool is_ours(const struct engine *engine, const struct expiry *expiry, const cJSON *row)
+{
+    const char *integration = json_member_text(row, "integration_id");
+    return integration == NULL ? engine->selection->models[expiry->place]->by_integration
+                               : strcmp(integration, expiry->integration_id) == 0;
+}
+
+/* The row's record is to get a tombstone: it has none from here. */
 static bool is_due(struct engine *engine, const struct expiry *expiry, const cJSON *row)
 {
     const char *id = json_member_text(row, "id");
-    const char *integration = json_member_text(row, "integration_id");
     int64_t seen_ms = 0;
-    return id != NULL &&
-           (integration == NULL || strcmp(integration, expiry->integration_id) == 0) &&
+    return id != NULL && is_ours(engine, expiry, row) &&
            timestamp_member(row, "last_seen", &seen_ms) && seen_ms < expiry->before_ms &&
-           pending_find(&engine->pending, expiry->place, id) == NULL &&
+           table_get(&expiry->given, id, strlen(id)) == NULL &&
            !cache_is_expired(engine->cache, expiry->slot % engine->topics->partitions,
                              engine->selection->names[expiry->place], id);
 }
@@ -106,16 +115,17 @@ static void publish(struct engine *engine, struct expiry *expiry, const char *id
 {
     struct claim none = {0};
     char *key = pending_key(expiry->place, false, id);
-    bool newest = recency_publish(engine->recency, key, strlen(key), start, until);
+    bool idle = pending_find(&engine->pending, expiry->place, id) == NULL &&
+                recency_publish(engine->recency, key, strlen(key), start, until);
     free(key);
-    if (!newest)
-        return;
+    if (!idle)
+        return; /* others have it in hand */
     struct item *item =
         engine_item(engine, ITEM_TOMBSTONE, expiry->place, id, expiry->integration_id);
     item->slot = expiry->slot;
     item->trigger = EXPIRED;
     engine_settle(engine, item, &none);
-    expiry->expired++;
+    (void)table_put(&expiry->given, id, strlen(id), expiry);
     metrics_add(METRIC_EXPIRED, 1);
 }
 
@@ -132,8 +142,19 @@ static bool is_end(const struct expiry *expiry, const struct api_page *page)
     return !page->has_more || page->items->child == NULL;
 }
 
+static void end_reading(struct engine *engine, struct expiry *expiry, int64_t now_ms)
+{
+    if (!expiry->again || ++expiry->readings == READINGS_MOST) {
+        end(engine, expiry);
+        return;
+    }
+    expiry->again = false;
+    expiry->offset = 0;
+    expiry->not_before_ms = now_ms + READING_MS;
+}
+
 static void on_rows(struct engine *engine, struct expiry *expiry, const struct api_page *page,
-                    uint64_t start)
+                    uint64_t start, int64_t now_ms)
 {
     uint64_t until = recency_end(engine->recency);
     bool due = false;
@@ -146,10 +167,11 @@ static void on_rows(struct engine *engine, struct expiry *expiry, const struct a
         if (expiry->phase == EXPIRY_PUBLISHES)
             publish(engine, expiry, json_member_text(row, "id"), start, until);
     }
+    expiry->again |= due;
     if (due && expiry->phase == EXPIRY_LOOKS)
         expiry->phase = EXPIRY_MAKES_SURE; /* and this page again */
     else if (is_end(expiry, page))
-        end(engine, expiry);
+        end_reading(engine, expiry, now_ms);
     else
         expiry->offset += cJSON_GetArraySize(page->items);
 }
@@ -161,7 +183,8 @@ static void on_newest(struct engine *engine, struct expiry *expiry, const struct
     cJSON_ArrayForEach(row, page->items)
     {
         int64_t seen_ms = 0;
-        if (timestamp_member(row, "last_seen", &seen_ms) && seen_ms >= expiry->synced_ms) {
+        if (is_ours(engine, expiry, row) && timestamp_member(row, "last_seen", &seen_ms) &&
+            seen_ms >= expiry->synced_ms) {
             expiry->phase = EXPIRY_PUBLISHES;
             return;
         }
@@ -196,7 +219,7 @@ static enum api_outcome answered(struct engine *engine, void *target, uint64_t s
     else if (expiry->phase == EXPIRY_MAKES_SURE)
         on_newest(engine, expiry, &page);
     else
-        on_rows(engine, expiry, &page, start);
+        on_rows(engine, expiry, &page, start, now_ms);
     cJSON_Delete(page.items);
     return page.outcome;
 }

@@ -210,7 +210,12 @@ void ledger_owe(const struct ledger *ledger, const char *model, const char *reco
         return;
     read_both(ledger, window.generation, model, record_id, &page);
     struct heard *item = item_of(&page, hash, window.start.number);
-    item->owed = 1;
+    if (count_of(item, &window) > 0) {
+        window.doubts++; /* it came just before this */
+        put_window(ledger, &window);
+    } else {
+        item->owed = 1;
+    }
     put_page(ledger, window.generation, model, record_id, &page);
 }
 
@@ -244,8 +249,8 @@ void ledger_close(const struct ledger *ledger, const struct ledger_start *start,
     window.epoch = cache_epoch(ledger->cache, ledger->number);
     window.carried = sequence;
     window.heard = (int64_t)(window.sequence - sequence);
-    window.records = window.heard;
-    window.doubts = window.seen = 0;
+    window.records = window.doubts = window.heard; /* their changes may be of the window before */
+    window.seen = 0;
     if (unsure)
         window.proves_ms = wall_ms + ledger->late_ms;
     if (is_older(&window, ledger->late_ms, wall_ms))

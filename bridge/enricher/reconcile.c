@@ -124,7 +124,8 @@ static void choose(struct engine *engine, struct sync *sync)
     int64_t pages = check->fresh / API_PAGE_SIZE + 1;
     int64_t swept = (int64_t)engine->selection->count + window.records / API_PAGE_SIZE;
     int64_t read = verified ? pages : 2 * pages;
-    bool cheaper = window.heard > 0 && window.seen == 0 && swept < read - 1;
+    bool seen_counts = window.seen > 0 || engine->config->snapshots.expire_unseen_days > 0;
+    bool cheaper = window.heard > 0 && !seen_counts && swept < read - 1;
     bool listed = check_can_sweep(engine);
     if (pages > PAGES_MOST && !listed)
         check->verdict = "too-many-changes";

@@ -37,6 +37,7 @@ struct check {
     int64_t offset;    /* of the next page */
     int pages;         /* read */
     int passes;        /* begun */
+    bool unsure;       /* late webhooks may come of what was made good, and not be known */
     struct audit *audit;
     struct backfill **sweeps; /* by place */
     int64_t *found;           /* records made good, by place */

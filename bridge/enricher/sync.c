@@ -1,6 +1,7 @@
 #include "bridge/enricher/sync.h"
 
 #include <cjson/cJSON.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,8 +79,11 @@ char *sync_write(const struct sync *sync, const struct selection *selection)
             (void)cJSON_AddNumberToObject(model, "snapshots", (double)part->snapshots);
             (void)cJSON_AddNumberToObject(model, "dead_letters", (double)part->dead_letters);
         }
-        if (part->again)
-            (void)cJSON_AddTrueToObject(model, "again");
+        if (part->again) {
+            char token[24];
+            (void)snprintf(token, sizeof token, "%016" PRIx64, part->token);
+            (void)cJSON_AddStringToObject(model, "again", token);
+        }
         if (part->check.done)
             write_check(model, &part->check);
     }
@@ -92,6 +96,7 @@ static void read_part(struct sync_part *part, const cJSON *model)
 {
     const char *state = json_member_text(model, "state");
     const cJSON *reconciled = json_member(model, "reconciled");
+    const char *again = json_member_text(model, "again");
     for (size_t i = 0; state != NULL && i < ARRAY_LENGTH(states); i++) {
         if (strcmp(states[i], state) == 0)
             part->state = (enum sync_state)i;
@@ -100,7 +105,7 @@ static void read_part(struct sync_part *part, const cJSON *model)
     if (part->state == SYNC_COMMITS)
         part->state = SYNC_WAITS;
     part->offset = json_member_integer(model, "offset");
-    part->again = cJSON_IsTrue(json_member(model, "again"));
+    part->again = again != NULL && sscanf(again, "%" SCNx64, &part->token) == 1;
     part->snapshots = json_member_integer(model, "snapshots");
     part->dead_letters = json_member_integer(model, "dead_letters");
     part->check = (struct sync_check){reconciled != NULL, cJSON_IsTrue(reconciled),

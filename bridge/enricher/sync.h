@@ -35,6 +35,7 @@ struct sync_part {
     enum sync_state state;
     int64_t offset; /* of the barrier, the last of them */
     bool again;     /* another barrier is under way, behind what was made good */
+    uint64_t token; /* that this barrier bears */
     struct sync_check check;
     int64_t snapshots;    /* SYNC_DONE: as told */
     int64_t dead_letters; /* the same */

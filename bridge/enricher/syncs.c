@@ -108,12 +108,15 @@ static void wait_for(struct sync_part *part, int64_t offset)
     part->open_at = 0;
 }
 
-/* The one behind what a check made good tells what that was; of a sync that is over, nothing. */
+/* The one behind what a check made good tells what that was. One of a sync that is over, or of a
+ * check that was begun anew, tells nothing. */
 static bool take_second(struct sync *sync, size_t place, const struct event_headers *headers,
                         int64_t offset)
 {
     struct sync_check check;
-    if (sync == NULL || !check_read(headers->sync_checked, &check))
+    uint64_t token = 0;
+    if (sync == NULL || !check_read(headers->sync_checked, &check, &token) ||
+        !sync->parts[place].again || sync->parts[place].token != token)
         return false;
     sync->parts[place].check = check;
     sync->parts[place].again = false;
@@ -183,7 +186,8 @@ void engine_count_committed(struct engine *engine, const struct item *item)
         return;
     struct tally *tally = tally_of(engine, item->place, item->integration_id);
     tally->snapshots += snapshot;
-    tally->dead_letters += snapshot ? 0 : item->claim.count;
+    /* One without events is a row of a list that cannot be published. */
+    tally->dead_letters += snapshot ? 0 : item->claim.count == 0 ? 1 : item->claim.count;
 }
 
 static cJSON *new_milestone(const struct sync *sync, const char *event)

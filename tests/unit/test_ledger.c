@@ -142,6 +142,7 @@ static void test_carries(void **state)
     ledger_hear(&ledger, "units", "b", 2, false, 0);
     ledger_close(&ledger, &next, asked, 1, false, 0);
     assert_int_equal(window_of(&ledger, true).heard, 1);
+    assert_int_equal(window_of(&ledger, true).doubts, 1);
     assert_int_equal(ledger_count(&ledger, "units", "a"), 0);
     assert_int_equal(ledger_count(&ledger, "units", "b"), 1);
     assert_int_equal(ledger_status(&ledger, "units", "b", 1), LEDGER_BEFORE);
