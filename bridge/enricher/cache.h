@@ -4,7 +4,8 @@
  * number, with the offset up to which they stand for their topic, so that what was missed while
  * another instance owned the partition is read behind it.
  *
- * Only what is committed goes in, so what is here is never ahead of Kafka. One thread.
+ * Only what is committed goes in, so what is here is never ahead of Kafka; but for the ledger,
+ * which counts events when they are taken in (hearing.c). One thread.
  */
 #ifndef BRIDGE_ENRICHER_CACHE_H
 #define BRIDGE_ENRICHER_CACHE_H
