@@ -122,6 +122,7 @@ static void write_barrier(struct engine *engine, struct sync *sync, size_t place
     engine_settle(engine, item, &none);
     cJSON_Delete(body);
     part->state = SYNC_WAITS;
+    part->check = (struct sync_check){0};
     part->again = true;
 }
 

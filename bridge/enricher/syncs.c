@@ -140,7 +140,8 @@ void engine_take_barrier(struct engine *engine, const struct consumer_event *eve
     }
     if (!second && sync == NULL)
         sync = new_sync(engine, event->slot, integration_id, headers, is_backsync);
-    if (!second)
+    /* One that is taken in again finds what it began. */
+    if (!second && sync->parts[place].state <= SYNC_UNTOLD)
         wait_for(&sync->parts[place], event->message->offset);
     planner_hurry(engine->planner, (int)place, integration_id);
     write_down(engine, sync, place, false, &claim);
