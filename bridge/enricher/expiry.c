@@ -23,7 +23,9 @@
 #include "bridge/enricher/requests.h"
 #include "bridge/enricher/sync.h"
 
-#define EXPIRED       "EXPIRED" /* the trigger of such a tombstone */
+#define EXPIRED "EXPIRED" /* the trigger of such a tombstone */
+#define OVERLAP 50 /* rows of a page that are those of the page before: equal stamps may shuffle \
+                    */
 #define READINGS_MOST 4
 #define READING_MS    2000 /* apart */
 #define DAY_MS        (INT64_C(24) * 3600 * 1000)
@@ -157,6 +159,7 @@ static void on_rows(struct engine *engine, struct expiry *expiry, const struct a
                     uint64_t start, int64_t now_ms)
 {
     uint64_t until = recency_end(engine->recency);
+    int count = cJSON_GetArraySize(page->items);
     bool due = false;
     const cJSON *row;
     cJSON_ArrayForEach(row, page->items)
@@ -173,7 +176,7 @@ static void on_rows(struct engine *engine, struct expiry *expiry, const struct a
     else if (is_end(expiry, page))
         end_reading(engine, expiry, now_ms);
     else
-        expiry->offset += cJSON_GetArraySize(page->items);
+        expiry->offset += count > OVERLAP ? count - OVERLAP : count;
 }
 
 /* The rows are those seen last. */
