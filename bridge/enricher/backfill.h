@@ -28,7 +28,7 @@
 #include "bridge/base/table.h"
 
 /* Rows of a page that are those of the page before. */
-#define BACKFILL_OVERLAP  3
+#define BACKFILL_OVERLAP  2
 #define BACKFILL_NO_STAMP (-1)
 
 enum backfill_phase {

@@ -24,8 +24,8 @@
 #include "bridge/enricher/sync.h"
 
 #define EXPIRED "EXPIRED" /* the trigger of such a tombstone */
-#define OVERLAP 50 /* rows of a page that are those of the page before: equal stamps may shuffle \
-                    */
+/* Rows of a page that are those of the page before: rows of equal stamps may change places. */
+#define OVERLAP       50
 #define READINGS_MOST 4
 #define READING_MS    2000 /* apart */
 #define DAY_MS        (INT64_C(24) * 3600 * 1000)
