@@ -18,7 +18,6 @@
 
 #define PASSES_MOST 2 /* of a list whose ids are fewer than its total */
 #define ROUNDS_MOST 5 /* looks at what is suspected */
-#define DAY_MS      (INT64_C(24) * 3600 * 1000)
 
 /* A moment: twice what a change may wait in the enricher, and its way there and back. */
 #define MOMENT_MS(config) (2 * (config)->enricher.max_delay_ms + 1000)
@@ -197,11 +196,10 @@ static bool judge(struct check *check, struct sighting *sighting, struct standin
 /* It has no snapshot because no sync sees it any more (snapshots.expire_unseen_days). */
 static bool is_expired(const struct check *check, const struct sighting *sighting, const cJSON *row)
 {
-    int64_t days = check->verification->config->snapshots.expire_unseen_days;
     int64_t seen_ms = 0;
-    return days > 0 && sighting->standing.topic == SIGHTING_NOTHING &&
+    return sighting->standing.topic == SIGHTING_NOTHING &&
            timestamp_member(row, "last_seen", &seen_ms) &&
-           seen_ms < clock_wall_ms() - days * DAY_MS;
+           seen_ms < config_expired_before(check->verification->config, clock_wall_ms());
 }
 
 /* Takes in what the API shows of a record, and judges it when it is suspected. `row` is NULL when

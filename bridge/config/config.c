@@ -51,6 +51,12 @@ void config_free(struct config *config)
     *config = (struct config){0};
 }
 
+int64_t config_expired_before(const struct config *config, int64_t wall_ms)
+{
+    int64_t days = config->snapshots.expire_unseen_days;
+    return days == 0 ? INT64_MIN : wall_ms - days * 24 * 3600 * 1000;
+}
+
 bool config_has_model(const struct config *config, const char *model)
 {
     return list_has(&config->bridge.models, "*") || list_has(&config->bridge.models, model);

@@ -150,6 +150,10 @@ void config_print(const struct config *config, struct buffer *out);
 /* Appends the table and the refused properties as Markdown, as they stand in the README. */
 void config_document(struct buffer *out);
 
+/* A record that was last seen before this moment has expired (snapshots.expire_unseen_days); both
+ * in milliseconds of the wall clock. INT64_MIN when none does. */
+int64_t config_expired_before(const struct config *config, int64_t wall_ms);
+
 /* True when `model` (normalised) is among bridge.models. */
 bool config_has_model(const struct config *config, const char *model);
 

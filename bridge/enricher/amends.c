@@ -22,16 +22,8 @@
 #include "bridge/enricher/reconcile.h"
 #include "bridge/propexo/recreate.h"
 
-/* Stamps of changes may become visible a little out of order: lists are read down so much further.
- */
-#define OVERLAP_MS 5000
 /* The anchor moves up before counting from there becomes a burden. */
 #define ANCHOR_COUNT 100000
-
-static int slot_of(const struct engine *engine, const struct sync *sync, size_t place)
-{
-    return (int)place * engine->topics->partitions + sync->number;
-}
 
 void check_free(struct engine *engine, struct sync *sync)
 {
@@ -55,7 +47,7 @@ static struct item *new_event(struct engine *engine, const struct sync *sync, si
 {
     struct item *item =
         engine_item(engine, ITEM_EVENT, (int)place, record_id, sync->integration_id);
-    item->slot = slot_of(engine, sync, place);
+    item->slot = sync_slot(engine, sync, place);
     item->trigger = trigger;
     item->text = text;
     item->sync_id = memory_text(sync->id);
@@ -99,8 +91,7 @@ void check_make_good(struct engine *engine, struct sync *sync)
 {
     struct amends amends = {engine, sync};
     struct ledger ledger = check_ledger(engine, sync);
-    bool verified;
-    (void)check_window(engine, sync, &verified);
+    bool verified = check_window(engine, sync).verified;
     sync->check->unsure =
         !audit_missing(sync->check->audit, &ledger, verified, make_good, &amends) || !verified;
 }
@@ -149,13 +140,13 @@ bool check_can_sweep(const struct engine *engine)
 void check_begin_sweeps(struct engine *engine, struct sync *sync)
 {
     struct check *check = sync->check;
-    int64_t since_ms = check_window(engine, sync, &(bool){false}).start.newest_ms;
+    int64_t since_ms = check_window(engine, sync).start.newest_ms;
     check->phase = CHECK_SWEEPS;
     check->sweeps = memory_new(sync->count, sizeof(struct backfill *));
     for (size_t i = 0; i < sync->count; i++) {
         if (model_is_listed(engine->selection->models[i]))
-            check->sweeps[i] = engine_begin_sweep(engine, slot_of(engine, sync, i),
-                                                  sync->integration_id, since_ms, OVERLAP_MS);
+            check->sweeps[i] = engine_begin_sweep(engine, sync_slot(engine, sync, i),
+                                                  sync->integration_id, since_ms, AUDIT_OVERLAP_MS);
     }
 }
 
@@ -185,7 +176,7 @@ void check_look_at_sweeps(struct engine *engine, struct sync *sync)
 static struct ledger_start next_start(const struct engine *engine, const struct sync *sync)
 {
     const struct check *check = sync->check;
-    struct ledger_start start = check_window(engine, sync, &(bool){false}).start;
+    struct ledger_start start = check_window(engine, sync).start;
     start.number++;
     start.newest_ms = check->newest_ms > start.newest_ms ? check->newest_ms : start.newest_ms;
     start.counted = check->total < 0 ? 0 : check->total;
@@ -213,7 +204,7 @@ static void settle_part(struct engine *engine, struct sync *sync, size_t place,
                         const struct sync_check *found)
 {
     struct sync_part *part = &sync->parts[place];
-    int64_t reached = offsets_reached(engine->offsets, slot_of(engine, sync, place));
+    int64_t reached = offsets_reached(engine->offsets, sync_slot(engine, sync, place));
     part->check = *found;
     part->state = SYNC_WAITS;
     part->offset = reached > part->offset ? reached : part->offset;
@@ -221,20 +212,23 @@ static void settle_part(struct engine *engine, struct sync *sync, size_t place,
     planner_hurry(engine->planner, (int)place, sync->integration_id);
 }
 
-/* The check's result for one model. Models that no list shows are not reconciled by lists. */
-static void end_part(struct engine *engine, struct sync *sync, size_t place, bool verified)
+/* Lists were read, and none shows this model of the sync. */
+static bool is_unlisted(const struct sync *sync, size_t place)
+{
+    const struct check *check = sync->check;
+    return check->sweeps != NULL && check->sweeps[place] == NULL &&
+           sync->parts[place].state != SYNC_OTHER;
+}
+
+/* The check's result for one model. */
+static void end_part(struct engine *engine, struct sync *sync, size_t place, bool verified,
+                     bool reconciled)
 {
     const struct check *check = sync->check;
     struct sync_part *part = &sync->parts[place];
-    bool swept = check->sweeps != NULL;
-    struct sync_check found = {.done = true, .reconciled = sync->reason[0] == '\0'};
+    struct sync_check found = {.done = true, .reconciled = reconciled && !is_unlisted(sync, place)};
     *(verified ? &found.missed : &found.unverified) = check->found[place];
-    if (swept && check->sweeps[place] == NULL && part->state != SYNC_OTHER) {
-        found.reconciled = false;
-        if (sync->reason[0] == '\0')
-            (void)snprintf(sync->reason, sizeof sync->reason, "not-listed");
-    }
-    if (check->found[place] > 0 && !swept)
+    if (check->found[place] > 0 && check->sweeps == NULL)
         write_barrier(engine, sync, place, &found);
     else if (part->state != SYNC_OTHER && !part->check.done)
         settle_part(engine, sync, place, &found);
@@ -246,24 +240,21 @@ void check_end(struct engine *engine, struct sync *sync, const char *reason, boo
     struct ledger ledger = check_ledger(engine, sync);
     struct ledger_start start = next_start(engine, sync);
     uint64_t sequence = check->sequence;
-    bool swept = check->sweeps != NULL;
-    bool unsure = swept || check->unsure;
-    bool verified;
+    bool unsure = check->sweeps != NULL || check->unsure;
+    bool verified = check_window(engine, sync).verified;
+    bool unlisted = false;
     int64_t sum = 0;
     size_t place = 0;
-    (void)check_window(engine, sync, &verified);
-    (void)snprintf(sync->reason, sizeof sync->reason, "%s", reason == NULL ? "" : reason);
-    /* Those that lists show come first: what the others lack is no fault of theirs. */
     for (size_t i = 0; i < sync->count; i++) {
-        if (!swept || check->sweeps[i] != NULL)
-            end_part(engine, sync, i, verified);
-    }
-    for (size_t i = 0; i < sync->count; i++) {
-        if (swept && check->sweeps[i] == NULL)
-            end_part(engine, sync, i, verified);
+        unlisted |= is_unlisted(sync, i);
+        end_part(engine, sync, i, verified, reason == NULL);
         sum += check->found[i];
         place = sync->parts[i].state != SYNC_OTHER ? i : place;
     }
+    (void)snprintf(sync->reason, sizeof sync->reason, "%s",
+                   reason != NULL ? reason
+                   : unlisted     ? "not-listed"
+                                  : "");
     metrics_add(verified ? METRIC_WEBHOOKS_MISSED : METRIC_WEBHOOKS_UNVERIFIED, sum);
     log_end(sync, verified ? sum : 0, verified ? 0 : sum);
     check_free(engine, sync);
@@ -271,5 +262,5 @@ void check_end(struct engine *engine, struct sync *sync, const char *reason, boo
     if (!close)
         return;
     ledger_close(&ledger, &start, sequence, engine->closing_by, unsure, clock_wall_ms());
-    engine_write_window(engine, slot_of(engine, sync, place), sync->integration_id, &start);
+    engine_write_window(engine, sync_slot(engine, sync, place), sync->integration_id, &start);
 }

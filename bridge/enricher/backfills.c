@@ -23,8 +23,6 @@
 
 /* One request in so many is a backfill's when others have work too. */
 #define BACKFILL_TURN 4
-/* A stamp further in the future is not believed. */
-#define STAMP_AHEAD_MS (INT64_C(24) * 3600 * 1000)
 /* Progress is told after so many pages. */
 #define TELL_EVERY 40
 
@@ -213,7 +211,7 @@ static void note_swept(struct engine *engine, struct backfill *sweep, const cJSO
     int64_t stamp = 0;
     if (!timestamp_member(row, "updated_at", &stamp) || stamp <= sweep->since)
         return;
-    if (stamp > sweep->top && stamp <= clock_wall_ms() + STAMP_AHEAD_MS)
+    if (stamp > sweep->top && stamp <= engine_latest_stamp_ms())
         sweep->top = stamp;
     if (ledger_count(&ledger, name_of(engine, sweep), id) == 0)
         (void)table_put(&sweep->unheard, id, strlen(id), sweep);

@@ -149,6 +149,9 @@ void engine_skip(struct engine *engine, const struct consumer_event *event,
 
 /* hearing.c */
 
+/* A stamp of the API further in the future than this (wall clock) is not believed. */
+int64_t engine_latest_stamp_ms(void);
+
 /* The ledger's page of an integration, in partition `number`; borrows the id. */
 struct ledger engine_ledger(const struct engine *engine, int number, const char *integration_id);
 
@@ -270,6 +273,9 @@ int64_t engine_look_at_syncs(struct engine *engine, int64_t now_ms);
 
 /* Before engine_forget_backfills: their checks may have sweeps. */
 void engine_forget_syncs(struct engine *engine);
+
+/* The partition of one of the sync's models, by its place. */
+int sync_slot(const struct engine *engine, const struct sync *sync, size_t place);
 
 /* For reconcile.c: the sync's state goes to the state topic; `place` is that of one of its models.
  */

@@ -28,7 +28,6 @@
 #define OVERLAP       50
 #define READINGS_MOST 4
 #define READING_MS    2000 /* apart */
-#define DAY_MS        (INT64_C(24) * 3600 * 1000)
 
 enum expiry_phase {
     EXPIRY_LOOKS,      /* is there any? */
@@ -56,16 +55,17 @@ struct expiry {
 
 void engine_begin_expiry(struct engine *engine, const struct sync *sync)
 {
-    int64_t days = engine->config->snapshots.expire_unseen_days;
-    for (size_t i = 0; days > 0 && i < sync->count; i++) {
+    int64_t wall_ms = clock_wall_ms();
+    int64_t before_ms = config_expired_before(engine->config, wall_ms);
+    for (size_t i = 0; before_ms != INT64_MIN && i < sync->count; i++) {
         if (sync->parts[i].state != SYNC_DONE || !model_is_listed(engine->selection->models[i]))
             continue;
         struct expiry *expiry = memory_new(1, sizeof *expiry);
         *expiry = (struct expiry){.integration_id = memory_text(sync->integration_id),
                                   .place = (int)i,
                                   .slot = (int)i * engine->topics->partitions + sync->number,
-                                  .before_ms = clock_wall_ms() - days * DAY_MS,
-                                  .synced_ms = clock_wall_ms() - days * DAY_MS / 2,
+                                  .before_ms = before_ms,
+                                  .synced_ms = wall_ms - (wall_ms - before_ms) / 2,
                                   .next = engine->expiries};
         engine->expiries = expiry;
     }

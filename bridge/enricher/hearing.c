@@ -20,6 +20,7 @@
 /* The first event heard of an integration may not be the first that was sent, and the clocks of the
  * receiver's machine and of the API may differ: its window begins so long before. */
 #define OPEN_BACK_MS 60000
+#define AHEAD_MS     (INT64_C(24) * 3600 * 1000)
 /* The key of a window on the state topic is integration_id/ledger:. No model has such a name. */
 #define WINDOW_NAME "ledger:"
 
@@ -35,6 +36,11 @@ static int64_t sent_ms(const rd_kafka_message_t *message)
     return ms > 0 ? ms : clock_wall_ms();
 }
 
+int64_t engine_latest_stamp_ms(void)
+{
+    return clock_wall_ms() + AHEAD_MS;
+}
+
 struct ledger engine_ledger(const struct engine *engine, int number, const char *integration_id)
 {
     return (struct ledger){engine->cache, number, integration_id, engine->config->sync.late_ms};
@@ -44,11 +50,13 @@ static void hear(struct engine *engine, int slot, const rd_kafka_message_t *mess
                  const struct webhook *webhook, const char *integration_id)
 {
     struct ledger ledger = engine_ledger(engine, slot % engine->topics->partitions, integration_id);
-    const cJSON *content = webhook->diff != NULL ? webhook->diff : webhook->payload;
+    uint64_t hash = json_hash(webhook->diff != NULL ? webhook->diff : webhook->payload);
+    bool seen = webhook_is_only_seen(webhook);
     int64_t wall_ms = clock_wall_ms();
+    if (ledger_hear(&ledger, webhook->model->name, webhook->record_id, hash, seen, wall_ms))
+        return;
     ledger_open(&ledger, sent_ms(message) - OPEN_BACK_MS, wall_ms);
-    ledger_hear(&ledger, webhook->model->name, webhook->record_id, json_hash(content),
-                webhook_is_only_seen(webhook), wall_ms);
+    (void)ledger_hear(&ledger, webhook->model->name, webhook->record_id, hash, seen, wall_ms);
 }
 
 void engine_hear(struct engine *engine, int slot, const rd_kafka_message_t *message,

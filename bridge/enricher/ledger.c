@@ -23,17 +23,16 @@ struct record_page {
     size_t count;
 };
 
-bool ledger_window(const struct ledger *ledger, struct ledger_window *window, bool *verified)
+bool ledger_window(const struct ledger *ledger, struct ledger_window *window)
 {
     const void *value = NULL;
     size_t length = 0;
     *window = (struct ledger_window){0};
-    *verified = false;
     if (!cache_window(ledger->cache, ledger->number, ledger->integration_id, &value, &length) ||
         length != sizeof *window)
         return false;
     memcpy(window, value, sizeof *window);
-    *verified = window->epoch == cache_epoch(ledger->cache, ledger->number);
+    window->verified = window->epoch == cache_epoch(ledger->cache, ledger->number);
     return true;
 }
 
@@ -47,8 +46,7 @@ static void put_window(const struct ledger *ledger, const struct ledger_window *
 void ledger_open(const struct ledger *ledger, int64_t anchor_ms, int64_t wall_ms)
 {
     struct ledger_window window;
-    bool verified;
-    if (ledger_window(ledger, &window, &verified))
+    if (ledger_window(ledger, &window))
         return;
     window = (struct ledger_window){.start = {0, anchor_ms, 0, anchor_ms},
                                     .generation_ms = wall_ms,
@@ -140,14 +138,13 @@ static bool is_older(const struct ledger_window *window, int64_t most_ms, int64_
     return wall_ms < window->generation_ms || wall_ms - window->generation_ms >= most_ms;
 }
 
-void ledger_hear(const struct ledger *ledger, const char *model, const char *record_id,
+bool ledger_hear(const struct ledger *ledger, const char *model, const char *record_id,
                  uint64_t hash, bool only_seen, int64_t wall_ms)
 {
     struct ledger_window window;
     struct record_page page;
-    bool verified;
-    if (!ledger_window(ledger, &window, &verified))
-        return;
+    if (!ledger_window(ledger, &window))
+        return false;
     if (is_older(&window, WINDOW_MOST_MS, wall_ms)) {
         turn_generation(ledger, &window, wall_ms);
         window.epoch = cache_epoch(ledger->cache, ledger->number) - 1;
@@ -170,14 +167,14 @@ void ledger_hear(const struct ledger *ledger, const char *model, const char *rec
         put_window(ledger, &window);
     }
     put_page(ledger, window.generation, model, record_id, &page);
+    return true;
 }
 
 int64_t ledger_count(const struct ledger *ledger, const char *model, const char *record_id)
 {
     struct ledger_window window;
     struct record_page page;
-    bool verified;
-    if (!ledger_window(ledger, &window, &verified))
+    if (!ledger_window(ledger, &window))
         return 0;
     read_both(ledger, window.generation, model, record_id, &page);
     return count_in(&page, &window);
@@ -188,8 +185,7 @@ enum ledger_status ledger_status(const struct ledger *ledger, const char *model,
 {
     struct ledger_window window;
     struct record_page page;
-    bool verified;
-    if (!ledger_window(ledger, &window, &verified))
+    if (!ledger_window(ledger, &window))
         return LEDGER_UNKNOWN;
     read_both(ledger, window.generation, model, record_id, &page);
     const struct heard *item = find(&page, hash);
@@ -205,8 +201,7 @@ void ledger_owe(const struct ledger *ledger, const char *model, const char *reco
 {
     struct ledger_window window;
     struct record_page page;
-    bool verified;
-    if (!ledger_window(ledger, &window, &verified))
+    if (!ledger_window(ledger, &window))
         return;
     read_both(ledger, window.generation, model, record_id, &page);
     struct heard *item = item_of(&page, hash, window.start.number);
@@ -228,8 +223,7 @@ static bool is_same(const struct ledger_start *a, const struct ledger_start *b)
 void ledger_anchor(const struct ledger *ledger, const struct ledger_start *start)
 {
     struct ledger_window window;
-    bool verified;
-    if (!ledger_window(ledger, &window, &verified))
+    if (!ledger_window(ledger, &window))
         return;
     window.start = *start;
     put_window(ledger, &window);
@@ -239,8 +233,7 @@ void ledger_close(const struct ledger *ledger, const struct ledger_start *start,
                   uint64_t by, bool unsure, int64_t wall_ms)
 {
     struct ledger_window window;
-    bool verified;
-    if (!ledger_window(ledger, &window, &verified))
+    if (!ledger_window(ledger, &window))
         return;
     if (window.closing == 0)
         window.before = window.start;
@@ -261,8 +254,7 @@ void ledger_close(const struct ledger *ledger, const struct ledger_start *start,
 void ledger_closed(const struct ledger *ledger, const struct ledger_start *start)
 {
     struct ledger_window window;
-    bool verified;
-    if (!ledger_window(ledger, &window, &verified) || window.closing == 0)
+    if (!ledger_window(ledger, &window) || window.closing == 0)
         return;
     if (is_same(&window.start, start))
         window.closing = 0;
@@ -286,8 +278,7 @@ static void move(const struct ledger *ledger, struct ledger_window *window,
 void ledger_restore(const struct ledger *ledger, const struct ledger_start *start, int64_t wall_ms)
 {
     struct ledger_window window;
-    bool verified;
-    if (!ledger_window(ledger, &window, &verified))
+    if (!ledger_window(ledger, &window))
         window = (struct ledger_window){.generation_ms = wall_ms};
     else if (is_same(&window.start, start)) {
         ledger_closed(ledger, start);
@@ -299,8 +290,7 @@ void ledger_restore(const struct ledger *ledger, const struct ledger_start *star
 void ledger_settle(const struct ledger *ledger, uint64_t by)
 {
     struct ledger_window window;
-    bool verified;
-    if (ledger_window(ledger, &window, &verified) && window.closing != 0 && window.closing != by)
+    if (ledger_window(ledger, &window) && window.closing != 0 && window.closing != by)
         move(ledger, &window, &window.before);
 }
 

@@ -53,19 +53,19 @@ struct ledger_window {
     int64_t doubts;    /* events whose like was heard before, in this window or an earlier one */
     int64_t proves_ms; /* wall clock: before, late webhooks of changes that nobody remembers may
                         * come, so that counts prove nothing */
+    bool verified;     /* by the epoch, when it is read: all was heard in it */
 };
 
-/* The window; false when nothing was heard of the integration. `*verified`: all was heard in it. */
-bool ledger_window(const struct ledger *ledger, struct ledger_window *window,
-                   bool *verified) MUST_CHECK;
+/* The window; false, and a zeroed one, when nothing was heard of the integration. */
+bool ledger_window(const struct ledger *ledger, struct ledger_window *window);
 
 /* The first event of an integration was taken, or its first sync: a window begins at this moment
  * (wall clock), unless there is one. */
 void ledger_open(const struct ledger *ledger, int64_t anchor_ms, int64_t wall_ms);
 
 /* An event of the record was taken; `hash` is that of its content, `only_seen` says that it tells
- * of nothing but `last_seen`. There must be a window. */
-void ledger_hear(const struct ledger *ledger, const char *model, const char *record_id,
+ * of nothing but `last_seen`. False when there is no window: nothing was counted. */
+bool ledger_hear(const struct ledger *ledger, const char *model, const char *record_id,
                  uint64_t hash, bool only_seen, int64_t wall_ms);
 
 /* How many events of the record were heard in this window. */

@@ -36,26 +36,18 @@
 #define ANCHOR_MS (INT64_C(20) * 24 * 3600 * 1000)
 /* An API that records less than half of so many changes does not record. */
 #define HEARD_MANY 20
-#define AHEAD_MS   (INT64_C(24) * 3600 * 1000)
 
 struct ledger check_ledger(const struct engine *engine, const struct sync *sync)
 {
     return engine_ledger(engine, sync->number, sync->integration_id);
 }
 
-struct ledger_window check_window(const struct engine *engine, const struct sync *sync,
-                                  bool *verified)
+struct ledger_window check_window(const struct engine *engine, const struct sync *sync)
 {
     struct ledger ledger = check_ledger(engine, sync);
     struct ledger_window window;
-    if (!ledger_window(&ledger, &window, verified))
-        window = (struct ledger_window){0};
+    (void)ledger_window(&ledger, &window);
     return window;
-}
-
-int64_t check_latest_ms(void)
-{
-    return clock_wall_ms() + AHEAD_MS;
 }
 
 /* Changes are counted from the window's own beginning on: the API has forgotten older ones, or will
@@ -63,7 +55,7 @@ int64_t check_latest_ms(void)
 static void move_anchor(struct engine *engine, struct sync *sync)
 {
     struct ledger ledger = check_ledger(engine, sync);
-    struct ledger_start start = check_window(engine, sync, &(bool){false}).start;
+    struct ledger_start start = check_window(engine, sync).start;
     start.anchor_ms = start.newest_ms;
     start.counted = 0;
     ledger_anchor(&ledger, &start);
@@ -82,16 +74,16 @@ static void begin(struct engine *engine, struct sync *sync, int64_t now_ms)
     sync->check = check;
     ledger_open(&ledger, sync->began_ms - UNHEARD_MS, wall_ms);
     ledger_settle(&ledger, engine->closing_by);
-    if (wall_ms - check_window(engine, sync, &(bool){false}).start.anchor_ms > ANCHOR_MS)
+    if (wall_ms - check_window(engine, sync).start.anchor_ms > ANCHOR_MS)
         move_anchor(engine, sync);
-    check->newest_ms = check_window(engine, sync, &(bool){false}).start.newest_ms;
+    check->newest_ms = check_window(engine, sync).start.newest_ms;
 }
 
 /* All pages are read. */
 static void settle(struct engine *engine, struct sync *sync)
 {
     struct check *check = sync->check;
-    int64_t heard = check_window(engine, sync, &(bool){false}).heard;
+    int64_t heard = check_window(engine, sync).heard;
     bool is_short = check->fresh >= 0 && audit_is_short(check->audit, check->fresh);
     if (audit_overflowed(check->audit)) {
         check->verdict = check_can_sweep(engine) ? NULL : "too-many-changes";
@@ -119,11 +111,10 @@ static void settle(struct engine *engine, struct sync *sync)
 static void choose(struct engine *engine, struct sync *sync)
 {
     struct check *check = sync->check;
-    bool verified;
-    struct ledger_window window = check_window(engine, sync, &verified);
+    struct ledger_window window = check_window(engine, sync);
     int64_t pages = check->fresh / API_PAGE_SIZE + 1;
     int64_t swept = (int64_t)engine->selection->count + window.records / API_PAGE_SIZE;
-    int64_t read = verified ? pages : 2 * pages;
+    int64_t read = window.verified ? pages : 2 * pages;
     bool seen_counts = window.seen > 0 || engine->config->snapshots.expire_unseen_days > 0;
     bool cheaper = window.heard > 0 && !seen_counts && swept < read - 1;
     bool listed = check_can_sweep(engine);
@@ -137,7 +128,7 @@ static void choose(struct engine *engine, struct sync *sync)
 
 static int64_t newest_of(const cJSON *items, int64_t newest_ms)
 {
-    int64_t latest_ms = check_latest_ms();
+    int64_t latest_ms = engine_latest_stamp_ms();
     const cJSON *item;
     cJSON_ArrayForEach(item, items)
     {
@@ -154,9 +145,8 @@ static void read_page(struct engine *engine, struct sync *sync, const struct api
     struct ledger ledger = check_ledger(engine, sync);
     int count = cJSON_GetArraySize(page->items);
     if (check->audit == NULL)
-        check->audit =
-            audit_new(engine->selection, check_window(engine, sync, &(bool){false}).start.newest_ms,
-                      check_latest_ms());
+        check->audit = audit_new(engine->selection, check_window(engine, sync).start.newest_ms,
+                                 engine_latest_stamp_ms());
     audit_page(check->audit, &ledger, page->items);
     check->offset += count;
     check->pages++;
@@ -174,7 +164,7 @@ static void on_count(struct engine *engine, struct sync *sync, const struct api_
                      int64_t now_ms)
 {
     struct check *check = sync->check;
-    struct ledger_window window = check_window(engine, sync, &(bool){false});
+    struct ledger_window window = check_window(engine, sync);
     int64_t counted = window.start.counted;
     if (page->total >= 0 && page->total < counted) {
         move_anchor(engine, sync);
@@ -257,9 +247,8 @@ static enum api_outcome answered(struct engine *engine, void *target, uint64_t s
 static void note_heard(struct engine *engine, struct sync *sync)
 {
     struct check *check = sync->check;
-    bool verified;
-    struct ledger_window window = check_window(engine, sync, &verified);
-    bool proves = verified && window.doubts == 0 && clock_wall_ms() >= window.proves_ms;
+    struct ledger_window window = check_window(engine, sync);
+    bool proves = window.verified && window.doubts == 0 && clock_wall_ms() >= window.proves_ms;
     check->heard = proves ? window.heard : -1;
     check->sequence = window.sequence;
     check->offset = 0;
@@ -270,9 +259,9 @@ static void ask(struct engine *engine, struct sync *sync, int64_t now_ms)
     struct check *check = sync->check;
     if (check->phase != CHECK_READS)
         note_heard(engine, sync);
-    char *url = api_diffs_url_after(
-        engine->config->api.base_url, sync->integration_id, API_NEWEST_FIRST,
-        check_window(engine, sync, &(bool){false}).start.anchor_ms, check->offset);
+    char *url =
+        api_diffs_url_after(engine->config->api.base_url, sync->integration_id, API_NEWEST_FIRST,
+                            check_window(engine, sync).start.anchor_ms, check->offset);
     check->in_flight = true;
     if (!request_start(engine, METRIC_KIND_DIFFS, url, answered, NULL,
                        (void *)(uintptr_t)check->serial, now_ms)) {

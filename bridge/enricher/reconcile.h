@@ -46,11 +46,7 @@ struct check {
 };
 
 struct ledger check_ledger(const struct engine *engine, const struct sync *sync);
-struct ledger_window check_window(const struct engine *engine, const struct sync *sync,
-                                  bool *verified);
-
-/* A stamp of the API further in the future than this is not believed. */
-int64_t check_latest_ms(void);
+struct ledger_window check_window(const struct engine *engine, const struct sync *sync);
 
 /* amends.c */
 

@@ -208,11 +208,13 @@ static enum api_outcome probed(struct engine *engine, void *target, uint64_t sta
 static bool probe(struct engine *engine, int64_t now_ms)
 {
     const struct model *listed = NULL;
+    if (engine->breaker.state != BREAKER_OPEN)
+        return false;
     for (size_t i = 0; i < engine->selection->count && listed == NULL; i++) {
         if (model_is_listed(engine->selection->models[i]))
             listed = engine->selection->models[i];
     }
-    if (engine->breaker.state != BREAKER_OPEN || listed == NULL)
+    if (listed == NULL)
         return false;
     char *url = api_list_url(engine->config->api.base_url, listed, NULL, API_NEWEST_FIRST, 0, 1);
     bool started = request_start(engine, METRIC_KIND_PROBE, url, probed, NULL, NULL, now_ms);

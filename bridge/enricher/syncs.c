@@ -69,7 +69,7 @@ static void drop(struct engine *engine, struct sync *sync)
     sync_free(sync);
 }
 
-static int slot_of(const struct engine *engine, const struct sync *sync, size_t place)
+int sync_slot(const struct engine *engine, const struct sync *sync, size_t place)
 {
     return (int)place * engine->topics->partitions + sync->number;
 }
@@ -79,7 +79,7 @@ static void write_down(struct engine *engine, const struct sync *sync, size_t pl
                        struct claim *claim)
 {
     char *name = memory_format(NAME "%s", sync->id);
-    engine_text(engine, ITEM_PROGRESS, slot_of(engine, sync, place), name, sync->integration_id,
+    engine_text(engine, ITEM_PROGRESS, sync_slot(engine, sync, place), name, sync->integration_id,
                 gone ? NULL : sync_write(sync, engine->selection), NULL, claim);
     free(name);
 }
@@ -205,7 +205,7 @@ static cJSON *new_milestone(const struct sync *sync, const char *event)
 static void tell(struct engine *engine, const struct sync *sync, size_t place, const char *event,
                  cJSON *milestone)
 {
-    engine_text(engine, ITEM_MILESTONE, slot_of(engine, sync, place),
+    engine_text(engine, ITEM_MILESTONE, sync_slot(engine, sync, place),
                 engine->selection->names[place], sync->integration_id,
                 cJSON_PrintUnformatted(milestone), event, NULL);
     cJSON_Delete(milestone);
@@ -260,7 +260,7 @@ static void finish(struct engine *engine, struct sync *sync, size_t models)
 static void look_at_part(struct engine *engine, struct sync *sync, size_t place)
 {
     struct sync_part *part = &sync->parts[place];
-    int slot = slot_of(engine, sync, place);
+    int slot = sync_slot(engine, sync, place);
     if (part->state == SYNC_WAITS && offsets_reached(engine->offsets, slot) >= part->offset) {
         int64_t open = offsets_open_from(engine->offsets, slot, part->open_at, part->offset,
                                          owner_of(sync->integration_id));

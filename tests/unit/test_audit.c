@@ -40,7 +40,7 @@ static int close_bench(void **state)
 static void hear(struct bench *bench, const char *model, const char *id, const char *content)
 {
     cJSON *tree = json_parse(content, strlen(content));
-    ledger_hear(&bench->ledger, model, id, json_hash(tree), false, 0);
+    assert_true(ledger_hear(&bench->ledger, model, id, json_hash(tree), false, 0));
     cJSON_Delete(tree);
 }
 

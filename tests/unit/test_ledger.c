@@ -13,9 +13,8 @@ static struct ledger fixture(const char *integration_id)
 static struct ledger_window window_of(const struct ledger *ledger, bool verified)
 {
     struct ledger_window window;
-    bool is_verified;
-    assert_true(ledger_window(ledger, &window, &is_verified));
-    assert_int_equal(is_verified, verified);
+    assert_true(ledger_window(ledger, &window));
+    assert_int_equal(window.verified, verified);
     return window;
 }
 
@@ -23,8 +22,7 @@ static void close_window(const struct ledger *ledger, uint32_t number, int64_t w
 {
     struct ledger_start start = {number, 1000, number * 10, 2000 + number};
     struct ledger_window window;
-    bool verified;
-    assert_true(ledger_window(ledger, &window, &verified));
+    assert_true(ledger_window(ledger, &window));
     ledger_close(ledger, &start, window.sequence, 1, false, wall_ms);
     ledger_closed(ledger, &start);
 }
@@ -34,17 +32,16 @@ static void test_counts(void **state)
     struct ledger ledger = fixture("i");
     struct ledger other = {ledger.cache, 3, "i/units", 3 * HOUR};
     struct ledger_window window;
-    bool verified;
     (void)state;
-    assert_false(ledger_window(&ledger, &window, &verified));
-    ledger_hear(&ledger, "units", "a", 1, false, 0); /* without a window: nothing */
+    assert_false(ledger_window(&ledger, &window));
+    assert_false(ledger_hear(&ledger, "units", "a", 1, false, 0)); /* without a window: nothing */
     ledger_open(&ledger, 1000, 0);
     ledger_open(&ledger, 5000, 0);
     ledger_open(&other, 7000, 0);
-    ledger_hear(&ledger, "units", "a", 1, false, 0);
-    ledger_hear(&ledger, "units", "a", 2, false, 0);
-    ledger_hear(&ledger, "units", "b", 1, false, 0);
-    ledger_hear(&other, "units", "a", 9, true, 0);
+    assert_true(ledger_hear(&ledger, "units", "a", 1, false, 0));
+    assert_true(ledger_hear(&ledger, "units", "a", 2, false, 0));
+    assert_true(ledger_hear(&ledger, "units", "b", 1, false, 0));
+    assert_true(ledger_hear(&other, "units", "a", 9, true, 0));
     window = window_of(&ledger, true);
     assert_int_equal(window.start.anchor_ms, 1000);
     assert_int_equal(window.heard, 3);
@@ -56,7 +53,8 @@ static void test_counts(void **state)
     assert_int_equal(ledger_count(&ledger, "units", "c"), 0);
     assert_int_equal(ledger_status(&ledger, "units", "a", 2), LEDGER_HEARD);
     assert_int_equal(ledger_status(&ledger, "units", "a", 9), LEDGER_UNKNOWN);
-    ledger_hear(&ledger, "units", "a", 1, false, 0); /* there and back, or sent twice */
+    assert_true(
+        ledger_hear(&ledger, "units", "a", 1, false, 0)); /* there and back, or sent twice */
     assert_int_equal(window_of(&ledger, true).doubts, 1);
     assert_int_equal(ledger_count(&ledger, "units", "a"), 3);
     cache_drop_heard(ledger.cache, 3, 0, "i");
@@ -70,19 +68,19 @@ static void test_late_and_again(void **state)
     struct ledger ledger = fixture("i");
     (void)state;
     ledger_open(&ledger, 1000, 0);
-    ledger_hear(&ledger, "units", "a", 1, false, 0);
+    assert_true(ledger_hear(&ledger, "units", "a", 1, false, 0));
     ledger_owe(&ledger, "units", "b", 5);
     assert_int_equal(ledger_status(&ledger, "units", "b", 5), LEDGER_GOOD);
     assert_int_equal(ledger_count(&ledger, "units", "b"), 0);
     close_window(&ledger, 1, 1);
     assert_int_equal(window_of(&ledger, true).heard, 0);
     assert_int_equal(ledger_count(&ledger, "units", "a"), 0);
-    ledger_hear(&ledger, "units", "b", 5, false, 2); /* late: it was made good */
+    assert_true(ledger_hear(&ledger, "units", "b", 5, false, 2)); /* late: it was made good */
     assert_int_equal(window_of(&ledger, true).heard, 0);
-    ledger_hear(&ledger, "units", "b", 5, false, 3); /* now it is another change */
+    assert_true(ledger_hear(&ledger, "units", "b", 5, false, 3)); /* now it is another change */
     assert_int_equal(window_of(&ledger, true).heard, 1);
     assert_int_equal(window_of(&ledger, true).doubts, 1);
-    ledger_hear(&ledger, "units", "a", 1, false, 3);
+    assert_true(ledger_hear(&ledger, "units", "a", 1, false, 3));
     assert_int_equal(window_of(&ledger, true).doubts, 2);
     assert_int_equal(ledger_count(&ledger, "units", "a"), 1);
     cache_close(ledger.cache);
@@ -93,7 +91,7 @@ static void test_forgets(void **state)
     struct ledger ledger = fixture("i");
     (void)state;
     ledger_open(&ledger, 1000, 0);
-    ledger_hear(&ledger, "units", "a", 1, false, 0);
+    assert_true(ledger_hear(&ledger, "units", "a", 1, false, 0));
     close_window(&ledger, 1, 2 * HOUR);
     assert_int_equal(ledger_status(&ledger, "units", "a", 1), LEDGER_BEFORE);
     close_window(&ledger, 2, 4 * HOUR);
@@ -102,7 +100,7 @@ static void test_forgets(void **state)
     close_window(&ledger, 3, 8 * HOUR);
     assert_int_equal(ledger_status(&ledger, "units", "a", 1), LEDGER_UNKNOWN);
     for (uint64_t hash = 1; hash <= 100; hash++)
-        ledger_hear(&ledger, "units", "many", hash, false, 8 * HOUR);
+        assert_true(ledger_hear(&ledger, "units", "many", hash, false, 8 * HOUR));
     assert_int_equal(ledger_status(&ledger, "units", "many", 100), LEDGER_HEARD);
     assert_int_equal(ledger_status(&ledger, "units", "many", 1), LEDGER_UNKNOWN);
     assert_int_equal(window_of(&ledger, true).heard, 100);
@@ -136,10 +134,10 @@ static void test_carries(void **state)
     struct ledger_start next = {1, 1000, 2, 2000};
     (void)state;
     ledger_open(&ledger, 1000, 0);
-    ledger_hear(&ledger, "units", "a", 1, false, 0);
-    ledger_hear(&ledger, "units", "b", 1, false, 0);
+    assert_true(ledger_hear(&ledger, "units", "a", 1, false, 0));
+    assert_true(ledger_hear(&ledger, "units", "b", 1, false, 0));
     uint64_t asked = window_of(&ledger, true).sequence;
-    ledger_hear(&ledger, "units", "b", 2, false, 0);
+    assert_true(ledger_hear(&ledger, "units", "b", 2, false, 0));
     ledger_close(&ledger, &next, asked, 1, false, 0);
     assert_int_equal(window_of(&ledger, true).heard, 1);
     assert_int_equal(window_of(&ledger, true).doubts, 1);
@@ -160,7 +158,7 @@ static void test_restores(void **state)
     ledger_restore(&ledger, &committed, 0); /* another instance's */
     assert_int_equal(window_of(&ledger, false).start.counted, 10);
     ledger_close(&ledger, &next, 0, 7, false, 1);
-    ledger_hear(&ledger, "units", "a", 1, false, 0);
+    assert_true(ledger_hear(&ledger, "units", "a", 1, false, 0));
     ledger_settle(&ledger, 7); /* under way */
     assert_int_equal(window_of(&ledger, true).start.counted, 20);
     ledger_close(&ledger, &last, 1, 7, false, 1);
