@@ -8,8 +8,12 @@
 #include "bridge/codec/timestamp.h"
 #include "bridge/propexo/api.h"
 
-/* Over the whole list; then what is missing is told. */
-#define PASSES 3
+/* Over the whole list; then what is missing is told. The third one may help when the order by one
+ * of the keys left doubt. */
+#define PASSES          2
+#define PASSES_IN_DOUBT 3
+/* Rows of equal stamps keep their order when 2^16 to one speak for it. */
+#define PROVEN 16
 
 struct backfill *backfill_new(const char *integration_id, int place, int slot, const char *order,
                               int64_t wall_ms)
@@ -23,6 +27,9 @@ struct backfill *backfill_new(const char *integration_id, int place, int slot, c
                                   .total = -1,
                                   .stamp = BACKFILL_NO_STAMP,
                                   .newest = BACKFILL_NO_STAMP,
+                                  .until = BACKFILL_NO_STAMP,
+                                  .top = BACKFILL_NO_STAMP,
+                                  .top_total = -1,
                                   .started_ms = wall_ms};
     return backfill;
 }
@@ -56,6 +63,10 @@ static const struct {
     {"tail", offsetof(struct backfill, tail)},
     {"stamp", offsetof(struct backfill, stamp)},
     {"newest", offsetof(struct backfill, newest)},
+    {"until", offsetof(struct backfill, until)},
+    {"top", offsetof(struct backfill, top)},
+    {"top_total", offsetof(struct backfill, top_total)},
+    {"proof", offsetof(struct backfill, proof)},
     {"met", offsetof(struct backfill, met)},
     {"total", offsetof(struct backfill, total)},
     {"pages", offsetof(struct backfill, pages)},
@@ -86,6 +97,7 @@ char *backfill_write(const struct backfill *backfill)
         (void)cJSON_AddNumberToObject(root, numbers[i].name, (double)*number_at(&copy, i));
     (void)cJSON_AddBoolToObject(root, "doubt", backfill->doubt);
     (void)cJSON_AddBoolToObject(root, "back", backfill->back);
+    (void)cJSON_AddBoolToObject(root, "last_look", backfill->last_look);
     (void)cJSON_AddBoolToObject(root, "shuffles", backfill->shuffles);
     (void)cJSON_AddBoolToObject(root, "again", backfill->again);
     (void)cJSON_AddBoolToObject(root, "failed", backfill->failed);
@@ -129,6 +141,7 @@ struct backfill *backfill_read(const char *text, size_t length, const char *inte
         backfill->passes = cJSON_IsNumber(passes) ? passes->valueint : 1;
         backfill->doubt = cJSON_IsTrue(json_member(root, "doubt"));
         backfill->back = cJSON_IsTrue(json_member(root, "back"));
+        backfill->last_look = cJSON_IsTrue(json_member(root, "last_look"));
         backfill->shuffles = cJSON_IsTrue(json_member(root, "shuffles"));
         backfill->again = cJSON_IsTrue(json_member(root, "again"));
         backfill->failed = cJSON_IsTrue(json_member(root, "failed"));
@@ -172,20 +185,39 @@ static void begin(struct backfill *backfill, enum backfill_phase phase)
     forget_last(backfill);
     backfill->phase = phase;
     backfill->offset = 0;
-    backfill->doubt = backfill->back = false;
+    backfill->back = false;
 }
 
-/* The pass has come to the list's end. */
-static void end_pass(struct backfill *backfill)
+static void begin_pass(struct backfill *backfill)
 {
-    bool all = !backfill->doubt || backfill->met >= backfill->total;
-    if (!all && backfill->passes < PASSES) {
-        backfill->passes++;
-        begin(backfill, backfill->phase == BACKFILL_NEWEST ? BACKFILL_OLDEST : BACKFILL_NEWEST);
-        return;
-    }
-    backfill->missing = all ? 0 : backfill->total - backfill->met;
+    backfill->passes++;
+    backfill->doubt = false;
+    begin(backfill, backfill->passes % 2 == 0 ? BACKFILL_OLDEST : BACKFILL_NEWEST);
+}
+
+void backfill_look(struct backfill *backfill)
+{
+    backfill->last_look = false;
+    backfill->until = backfill->newest;
     begin(backfill, BACKFILL_TOP);
+}
+
+/* All that was in the list when the look began is met, or has gone to the top since. */
+static void end_look(struct backfill *backfill)
+{
+    bool counted = backfill->top_total >= 0;
+    bool is_short =
+        !backfill->sweep && (counted ? backfill->met < backfill->top_total : backfill->doubt);
+    if (is_short && counted && !backfill->last_look) {
+        backfill->last_look = true;
+        backfill->until = backfill->top;
+        begin(backfill, BACKFILL_TOP);
+    } else if (is_short && backfill->passes < (backfill->doubt ? PASSES_IN_DOUBT : PASSES)) {
+        begin_pass(backfill);
+    } else {
+        backfill->missing = is_short && counted ? backfill->top_total - backfill->met : 0;
+        begin(backfill, BACKFILL_READ);
+    }
 }
 
 /* The next page begins with these. */
@@ -233,7 +265,7 @@ static struct border look_at_border(const struct backfill *backfill, const cJSON
     return border;
 }
 
-/* The page reaches down to what was the newest when it began. Rows without a stamp may stand before
+/* The page reaches down to where the look ends. Rows without a stamp may stand before
  * all others. */
 static bool reaches(const struct backfill *backfill, const cJSON *rows)
 {
@@ -241,7 +273,7 @@ static bool reaches(const struct backfill *backfill, const cJSON *rows)
     cJSON_ArrayForEach(row, rows)
     {
         int64_t stamp = stamp_of(row, "updated_at");
-        if (stamp <= backfill->newest && (stamp != BACKFILL_NO_STAMP || stamp == backfill->newest))
+        if (stamp <= backfill->until && (stamp != BACKFILL_NO_STAMP || stamp == backfill->until))
             return true;
     }
     return false;
@@ -273,19 +305,43 @@ static void go_on(struct backfill *backfill, const cJSON *rows, int count, bool 
     backfill->back = false;
     keep_last(backfill, rows, count);
     backfill->tail = count_tail(backfill, rows);
-    int64_t again =
-        backfill->shuffles && backfill->tail > BACKFILL_OVERLAP ? backfill->tail : BACKFILL_OVERLAP;
-    if (backfill->shuffles && more && again >= count) {
-        backfill->doubt = true;
+    bool whole = backfill->shuffles || backfill->proof < PROVEN;
+    int64_t again = whole && backfill->tail > BACKFILL_OVERLAP ? backfill->tail : BACKFILL_OVERLAP;
+    if (more && again >= count) {
+        backfill->doubt |= backfill->shuffles;
         again = BACKFILL_OVERLAP;
     }
     backfill->offset += count > again ? count - again : count;
     if (backfill->phase == BACKFILL_TOP) {
         backfill->unsure |= backfill->doubt;
         if (!more || reaches(backfill, rows))
-            begin(backfill, BACKFILL_READ);
+            end_look(backfill);
     } else if (!more) {
-        end_pass(backfill);
+        backfill_look(backfill);
+    }
+}
+
+/* The last rows of the page before came in their order, of `tail` rows at least of one stamp: by
+ * chance once in so many times. */
+static int64_t odds(int64_t tail)
+{
+    int64_t bits = 0;
+    for (; tail > 1; tail /= 2)
+        bits++;
+    return bits;
+}
+
+/* The list as it is when the pass, or the look at the top, begins. */
+static void note_beginning(struct backfill *backfill, const cJSON *rows, int64_t total)
+{
+    int64_t stamp = rows->child == NULL ? BACKFILL_NO_STAMP : stamp_of(rows->child, "updated_at");
+    if (backfill->offset > 0 || backfill->sweep || backfill->last_look)
+        return;
+    if (backfill->phase == BACKFILL_NEWEST && backfill->newest == BACKFILL_NO_STAMP)
+        backfill->newest = stamp;
+    if (backfill->phase == BACKFILL_TOP) {
+        backfill->top = stamp;
+        backfill->top_total = total;
     }
 }
 
@@ -294,11 +350,12 @@ void backfill_page(struct backfill *backfill, const cJSON *rows, bool more, int6
 {
     int count = cJSON_GetArraySize(rows);
     struct border border = look_at_border(backfill, rows);
-    if (backfill->newest == BACKFILL_NO_STAMP && backfill->phase == BACKFILL_NEWEST && count > 0)
-        backfill->newest = stamp_of(rows->child, "updated_at");
+    note_beginning(backfill, rows, total);
     backfill->met += met;
     backfill->total = total >= 0 ? total : backfill->total;
     bool checks = backfill->offset > 0 && !backfill->back;
+    if (checks && border.tied && border.as_it_was)
+        backfill->proof += odds(backfill->tail);
     if (checks && !backfill->shuffles && border.tied && !border.as_it_was) {
         backfill->shuffles = true;
         backfill->doubt |= backfill->tail >= API_PAGE_SIZE;

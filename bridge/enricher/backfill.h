@@ -9,12 +9,15 @@
  * before, and goes back when none of them is there.
  *
  * A server may give rows of equal stamps in another order each time: it is seen from those last
- * rows. Then pages begin where the last stamp of the one before does, so that all rows of it are on
- * one page. Where they are more than a page, records met are counted against the list's length, and
- * when some are missing it is read once more, by another key.
+ * rows. Until enough of them came in the same order to believe that it does not, and always when it
+ * does, pages begin where the last stamp of the one before does, so that all rows of it are on one
+ * page.
  *
  * New records, and orders that come while it runs, make it look at the top once more at the end, as
- * far down as changed since it began.
+ * far down as changed since it began. Then the records met are counted against the list's length
+ * when that look began. When some are missing they may have gone to the top during the look, which
+ * one more tells; else rows of one stamp are more than a page, or the order was believed too early:
+ * the list is read once more, by another key.
  */
 #ifndef BRIDGE_ENRICHER_BACKFILL_H
 #define BRIDGE_ENRICHER_BACKFILL_H
@@ -54,21 +57,25 @@ struct backfill {
     int64_t missing;    /* rows that no pass found */
     int64_t started_ms; /* wall clock */
     int64_t ended_ms;
-    int64_t tail;   /* rows at the end of the last page that share its last stamp */
-    int64_t stamp;  /* of the last row read, milliseconds; BACKFILL_NO_STAMP */
-    int64_t newest; /* `updated_at` of the newest row when it began, the same */
-    bool doubt;     /* rows may have been missed in this pass */
-    bool shuffles;  /* rows of equal stamps come in another order each time */
-    bool back;      /* the present page need not begin with the last rows of the one before */
-    bool failed;    /* the API does not give the list */
-    bool again;     /* another order came since it began */
+    int64_t tail;      /* rows at the end of the last page that share its last stamp */
+    int64_t stamp;     /* of the last row read, milliseconds; BACKFILL_NO_STAMP */
+    int64_t newest;    /* `updated_at` of the newest row when it began, the same */
+    int64_t until;     /* the same: the look at the top goes down to there */
+    int64_t top;       /* the same: of the newest row when that look began; of a sweep: so far */
+    int64_t top_total; /* the list's length then; -1 = not known */
+    int64_t proof;     /* that rows of equal stamps keep their order: the logarithm of the odds */
+    bool doubt;        /* rows may have been missed in this pass */
+    bool last_look;    /* the look at the top is the second one */
+    bool shuffles;     /* rows of equal stamps come in another order each time */
+    bool back;         /* the present page need not begin with the last rows of the one before */
+    bool failed;       /* the API does not give the list */
+    bool again;        /* another order came since it began */
     char *last[BACKFILL_OVERLAP]; /* ids of the last rows */
 
     /* Not written down: */
     bool sweep;           /* no backfill, but only its last phase, for a sync's check */
     bool abandoned;       /* a sweep that nobody waits for; ends with its answer */
     int64_t since;        /* a sweep's: stamp of the newest change of what was checked before */
-    int64_t top;          /* a sweep's: the newest stamp it has met */
     struct table unheard; /* a sweep's records that changed since then, of which no webhook told */
     bool unsure;          /* a sweep may have passed over rows */
     bool in_flight;
@@ -95,6 +102,9 @@ void backfill_page(struct backfill *backfill, const cJSON *rows, bool more, int6
 
 /* Is the row one of those that end the page before? */
 bool backfill_overlaps(const struct backfill *backfill, const char *id);
+
+/* The list is read: looks at its top, for what changed since it began. */
+void backfill_look(struct backfill *backfill);
 
 /* Pages are to be asked for. */
 bool backfill_reads(const struct backfill *backfill);

@@ -110,10 +110,8 @@ void engine_forget_backfills(struct engine *engine)
 static void begin_again(struct backfill *backfill)
 {
     backfill->again = true;
-    if (backfill->phase == BACKFILL_READ) {
-        backfill->phase = BACKFILL_TOP;
-        backfill->offset = 0;
-    }
+    if (backfill->phase == BACKFILL_READ)
+        backfill_look(backfill);
 }
 
 /* It ended not long ago, and what changed since was told by webhooks. */
@@ -378,7 +376,7 @@ struct backfill *engine_begin_sweep(struct engine *engine, int slot, const char 
         backfill_new(integration_id, slot / engine->topics->partitions, slot, "", clock_wall_ms());
     sweep->sweep = true;
     sweep->phase = BACKFILL_TOP;
-    sweep->newest = since_ms - overlap_ms;
+    sweep->until = since_ms - overlap_ms;
     sweep->since = sweep->top = since_ms;
     /* Before others, of which each may take hours. */
     sweep->next = engine->backfills;
