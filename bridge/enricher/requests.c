@@ -10,12 +10,11 @@
 
 struct fetch {
     struct engine *engine;
-    uint64_t epoch;
     uint64_t start; /* tick of the stale rule */
     int64_t started_ms;
     request_answered *answered;
     request_dropped *dropped;
-    void *target; /* its records are valid while `epoch` is the engine's */
+    void *target;
     struct fetch *next;
     struct fetch *previous;
 };
@@ -31,20 +30,17 @@ static void unlink_fetch(struct fetch *fetch)
     free(fetch);
 }
 
-static void drop_target(const struct fetch *fetch)
+size_t engine_cancel_fetches(struct engine *engine)
 {
-    if (fetch->dropped != NULL)
-        fetch->dropped(fetch->target);
-}
-
-void engine_forget_fetches(struct engine *engine)
-{
-    for (struct fetch *fetch = engine->fetches, *next; fetch != NULL; fetch = next) {
-        next = fetch->next;
-        drop_target(fetch);
-        free(fetch);
+    size_t count = 0;
+    for (; engine->fetches != NULL; count++) {
+        struct fetch *fetch = engine->fetches;
+        http_client_cancel(engine->http, fetch);
+        if (fetch->dropped != NULL)
+            fetch->dropped(fetch->target);
+        unlink_fetch(fetch);
     }
-    engine->fetches = NULL;
+    return count;
 }
 
 static void note_outcome(struct engine *engine, enum api_outcome outcome, int64_t now_ms)
@@ -76,11 +72,6 @@ static void on_answer(void *context, const struct http_answer *http)
     int64_t now_ms = clock_ms();
     budget_learn(&engine->budget, http->limit, http->remaining, http_client_in_flight(engine->http),
                  now_ms - fetch->started_ms, now_ms);
-    if (fetch->epoch != engine->epoch) {
-        drop_target(fetch);
-        unlink_fetch(fetch);
-        return;
-    }
     enum api_outcome outcome = fetch->answered(engine, fetch->target, fetch->start, http, now_ms);
     if (outcome == API_LIMITED)
         budget_limited(&engine->budget, http->retry_after_s, now_ms);
@@ -96,7 +87,6 @@ bool request_start(struct engine *engine, enum metric kind, const char *url,
     struct error error;
     struct fetch *fetch = memory_new(1, sizeof *fetch);
     *fetch = (struct fetch){.engine = engine,
-                            .epoch = engine->epoch,
                             .start = recency_start(engine->recency),
                             .started_ms = now_ms,
                             .answered = answered,

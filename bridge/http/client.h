@@ -9,6 +9,7 @@
 #ifndef BRIDGE_HTTP_CLIENT_H
 #define BRIDGE_HTTP_CLIENT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -97,6 +98,10 @@ bool http_client_start(struct http_client *client, const struct http_request *re
 bool http_client_get(struct http_client *client, const char *url, http_done *done, void *context,
                      struct error *error) MUST_CHECK;
 
+/* Ends the request that was started with this `context` without calling back; nothing happens when
+ * there is none. Not from within a callback. */
+void http_client_cancel(struct http_client *client, const void *context);
+
 /* Requests started and not yet called back. */
 int http_client_in_flight(const struct http_client *client);
 
@@ -116,7 +121,13 @@ void http_client_poll(struct http_client *client, const int *extra, size_t extra
 bool http_client_send(struct http_client *client, const struct http_request *request,
                       struct http_answer *answer, struct error *error) MUST_CHECK;
 
-/* The same for a GET (`body` NULL) or a POST. */
+/* The same, given up (VERDICT_RETRY) within a tenth of a second when `*cancel` becomes true; NULL:
+ * never. */
+bool http_client_send_unless(struct http_client *client, const struct http_request *request,
+                             const atomic_bool *cancel, struct http_answer *answer,
+                             struct error *error) MUST_CHECK;
+
+/* http_client_send for a GET (`body` NULL) or a POST. */
 bool http_client_call(struct http_client *client, const char *url, const char *content_type,
                       const char *body, struct http_answer *answer, struct error *error) MUST_CHECK;
 void http_answer_free(struct http_answer *answer);

@@ -39,7 +39,7 @@ def load(receivers, nginx):
     one = WebhookLoad(SECRET, MODEL)
     for number, receiver in enumerate(receivers):
         port = int(receiver.config["receiver.listen"].rpartition(":")[2])
-        one.start(f"direct{number}-busy-", port, 4, 0.01)
+        one.start(f"direct{number}-busy-", port, 6, 0.003)
         one.start(f"direct{number}-slow-", port, 4, 0.5)
         one.start(f"direct{number}-idle-", port, 2, 3)
     one.start("nginx-busy-", nginx.port, 12, 0.02)
