@@ -56,3 +56,13 @@ const char *digest_sha256(const void *bytes, size_t length, char text[DIGEST_TEX
     digest_free(digest);
     return text;
 }
+
+uint64_t digest_short(const void *bytes, size_t length)
+{
+    unsigned char whole[EVP_MAX_MD_SIZE];
+    uint64_t number = 0;
+    check(EVP_Digest(bytes, length, whole, NULL, EVP_sha256(), NULL));
+    for (size_t i = 0; i < sizeof number; i++)
+        number = number << 8 | whole[i];
+    return number;
+}

@@ -1,17 +1,21 @@
-/* SHA-256 (FIPS 180-4) as lower-case hex. Any thread. */
+/* SHA-256 (FIPS 180-4). Any thread. */
 #ifndef BRIDGE_BASE_DIGEST_H
 #define BRIDGE_BASE_DIGEST_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "bridge/base/attributes.h"
 
 #define DIGEST_TEXT_SIZE 65
 
-/* Returns `text`. */
+/* As lower-case hex. Returns `text`. */
 const char *digest_sha256(const void *bytes, size_t length, char text[DIGEST_TEXT_SIZE]);
 
-/* The same of bytes that come in parts: new, add, end. One owner. */
+/* Its first eight bytes, big-endian: enough to tell spoilt bytes from whole ones. */
+uint64_t digest_short(const void *bytes, size_t length) MUST_CHECK;
+
+/* As hex, of bytes that come in parts: new, add, end. One owner. */
 struct digest;
 
 struct digest *digest_new(void) MUST_CHECK;

@@ -24,6 +24,12 @@
     X(WEBHOOKS_UNAVAILABLE, counter, "webhooks_total", "outcome=\"unavailable\"", "")              \
     X(WEBHOOKS_WAITING, gauge, "webhooks_waiting", "",                                             \
       "Webhook requests that wait for Kafka's acknowledgement.")                                   \
+    X(SPOOL_EVENTS, gauge, "spool_events", "", "Events that the spool holds for Kafka.")           \
+    X(SPOOL_BYTES, gauge, "spool_bytes", "", "Room that these take in the spool's file.")          \
+    X(SPOOL_WRITTEN, counter, "spool_written_total", "", "Events that were written to the spool.") \
+    X(SPOOL_SENT, counter, "spool_sent_total", "", "Events that Kafka has taken from the spool.")  \
+    X(SPOOL_FAILURES, counter, "spool_failures_total", "",                                         \
+      "Times that the spool's disk, or Kafka, has refused what the spool asked of it.")            \
     X(PRODUCERS_REBUILT, counter, "producers_rebuilt_total", "",                                   \
       "Producers replaced after a fatal error.")                                                   \
     X(EVENTS_CONSUMED, counter, "events_consumed_total", "",                                       \

@@ -76,22 +76,25 @@ bool orders_prepare(struct orders *orders, bool create, struct error *error)
 }
 
 /* On the producer's thread. */
-static void on_done(void *opaque, bool kept, const char *reason)
+static void on_done(void *context, const struct producer_report *report)
 {
-    struct orders *orders = opaque;
+    struct orders *orders = context;
     (void)pthread_mutex_lock(&orders->lock);
     orders->open--;
-    if (!kept)
-        (void)snprintf(orders->problem, sizeof orders->problem, "%s", reason);
+    if (report->outcome != PRODUCER_KEPT)
+        (void)snprintf(orders->problem, sizeof orders->problem, "%s", report->reason);
     (void)pthread_mutex_unlock(&orders->lock);
 }
 
 bool orders_connect(struct orders *orders, struct error *error)
 {
-    const char *const *names = (const char *const *)orders->topics->events;
+    struct producer_options options = {.topics = (const char *const *)orders->topics->events,
+                                       .topic_count = orders->selection->count,
+                                       .timeout_ms = PRODUCER_TIMEOUT_CONFIGURED,
+                                       .done = on_done,
+                                       .context = orders};
     if (orders->producer == NULL)
-        orders->producer =
-            producer_new(&orders->kafka, names, orders->selection->count, on_done, error);
+        orders->producer = producer_new(&orders->kafka, &options, error);
     return orders->producer != NULL;
 }
 

@@ -68,6 +68,7 @@ static bool open_descriptors(struct service *service, struct error *error)
     (void)sigaddset(&signals, SIGINT);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: all inherit it */
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on files is told like a full disk */
     service->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
     service->failure_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     service->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -142,6 +143,8 @@ static bool start(struct service *service, struct error *error)
         topics_new(config, service->selection->names, service->selection->has_snapshots,
                    service->selection->count, service->selection->has_assembled);
     if (!open_descriptors(service, error))
+        return false;
+    if ((service->parts & SERVICE_RECEIVER) != 0 && !receiver_check(config, error))
         return false;
     service->admin = admin_new(config, error);
     if (service->admin == NULL || !start_kafka(service, error))

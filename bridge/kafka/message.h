@@ -40,4 +40,8 @@ void message_header_bytes(struct message *message, const char *name, const void 
 rd_kafka_resp_err_t message_produce(rd_kafka_t *handle, const struct message *message,
                                     void *opaque) MUST_CHECK;
 
+/* What was produced, as a delivery report shows it; borrows from that. Headers beyond
+ * MESSAGE_HEADERS are none of ours and left out. */
+void message_from_report(struct message *message, const rd_kafka_message_t *report);
+
 #endif

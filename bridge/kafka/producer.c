@@ -4,44 +4,61 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "bridge/base/clock.h"
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
 #include "bridge/kafka/handle.h"
 
 #define WARM_UP_MS       10000
+#define WARM_UP_STEP_MS  1000
 #define REBUILD_PAUSE_MS 500
 
 struct producer {
     struct kafka_context kafka;
-    const char *const *topics;
-    size_t topic_count;
-    producer_done *done;
+    struct producer_options options;
     pthread_t thread;
     atomic_bool stop;
     pthread_mutex_t lock; /* guards the pointer below; held only for calls that do not wait */
     rd_kafka_t *handle;   /* NULL while being replaced */
 };
 
+/* For what the message is, not for what Kafka is at the moment. */
+static bool is_refusal(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+           code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE || code == RD_KAFKA_RESP_ERR_INVALID_RECORD;
+}
+
 static void on_delivery(rd_kafka_t *handle, const rd_kafka_message_t *message, void *context)
 {
     struct producer *producer = context;
-    bool kept = message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    struct producer_report report = {.opaque = message->_private, .sent = message};
     (void)handle;
-    producer->done(message->_private, kept, kept ? NULL : rd_kafka_err2str(message->err));
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        report.outcome = is_refusal(message->err) ? PRODUCER_REFUSED : PRODUCER_NOT_KEPT;
+        report.reason = rd_kafka_err2str(message->err);
+    }
+    producer->options.done(producer->options.context, &report);
 }
 
 /* The first message to a topic would wait for its metadata: ask for it beforehand. */
 static bool warm_up(const struct producer *producer, rd_kafka_t *handle, struct error *error)
 {
-    for (size_t i = 0; i < producer->topic_count; i++) {
-        rd_kafka_topic_t *topic = rd_kafka_topic_new(handle, producer->topics[i], NULL);
+    const struct producer_options *options = &producer->options;
+    for (size_t i = 0; i < options->topic_count; i++) {
+        rd_kafka_topic_t *topic = rd_kafka_topic_new(handle, options->topics[i], NULL);
         if (topic == NULL)
-            return error_set(error, VERDICT_CONFIGURATION, "%s: %s", producer->topics[i],
+            return error_set(error, VERDICT_CONFIGURATION, "%s: %s", options->topics[i],
                              rd_kafka_err2str(rd_kafka_last_error()));
         rd_kafka_topic_destroy(topic); /* librdkafka keeps its own reference */
     }
-    return kafka_ping(handle, WARM_UP_MS, error);
+    int64_t deadline = clock_ms() + WARM_UP_MS;
+    while (!options->starts_cold && !kafka_ping(handle, WARM_UP_STEP_MS, error)) {
+        if (clock_ms() >= deadline || atomic_load(&producer->stop))
+            return false;
+    }
+    return true;
 }
 
 static rd_kafka_t *open_handle(struct producer *producer, struct error *error)
@@ -49,6 +66,11 @@ static rd_kafka_t *open_handle(struct producer *producer, struct error *error)
     rd_kafka_conf_t *settings = kafka_settings(&producer->kafka, KAFKA_PRODUCER, error);
     if (settings == NULL)
         return NULL;
+    if (producer->options.timeout_ms != PRODUCER_TIMEOUT_CONFIGURED &&
+        !kafka_settings_timeout(settings, producer->options.timeout_ms, error)) {
+        rd_kafka_conf_destroy(settings);
+        return NULL;
+    }
     rd_kafka_conf_set_dr_msg_cb(settings, on_delivery);
     rd_kafka_conf_set_opaque(settings, producer);
     rd_kafka_t *handle = kafka_open(RD_KAFKA_PRODUCER, settings, error);
@@ -110,14 +132,12 @@ static void *serve(void *context)
     return NULL;
 }
 
-struct producer *producer_new(const struct kafka_context *kafka, const char *const *topics,
-                              size_t topic_count, producer_done *done, struct error *error)
+struct producer *producer_new(const struct kafka_context *kafka,
+                              const struct producer_options *options, struct error *error)
 {
     struct producer *producer = memory_new(1, sizeof *producer);
     producer->kafka = *kafka;
-    producer->topics = topics;
-    producer->topic_count = topic_count;
-    producer->done = done;
+    producer->options = *options;
     (void)pthread_mutex_init(&producer->lock, NULL);
     producer->handle = open_handle(producer, error);
     if (producer->handle == NULL)

@@ -24,14 +24,40 @@
 
 struct producer;
 
-/* Called on the producer's thread, exactly once for each message that producer_send took. `reason`
- * is NULL when kept. Must not block. */
-typedef void producer_done(void *opaque, bool kept, const char *reason);
+enum producer_outcome {
+    PRODUCER_KEPT,
+    PRODUCER_NOT_KEPT, /* a later try may succeed */
+    PRODUCER_REFUSED,  /* Kafka will never take this message: too large, or not valid */
+};
 
-/* Connects and warms up: metadata of `topics` (names, borrowed for the producer's life) and the
- * producer id are there when it returns. */
-struct producer *producer_new(const struct kafka_context *kafka, const char *const *topics,
-                              size_t topic_count, producer_done *done,
+/* What became of a message; all of it lives until the call returns. */
+struct producer_report {
+    void *opaque;
+    enum producer_outcome outcome;
+    const char *reason;             /* NULL when kept */
+    const rd_kafka_message_t *sent; /* for message_from_report */
+};
+
+/* Called on the producer's thread, exactly once for each message that producer_send took. Must not
+ * block. */
+typedef void producer_done(void *context, const struct producer_report *report);
+
+#define PRODUCER_TIMEOUT_CONFIGURED (-1)
+#define PRODUCER_TIMEOUT_NEVER      0
+
+struct producer_options {
+    const char *const *topics; /* names, borrowed for the producer's life; may be none */
+    size_t topic_count;
+    int64_t timeout_ms; /* longest until a report; or one of the above */
+    bool starts_cold;   /* does not wait for Kafka */
+    producer_done *done;
+    void *context;
+};
+
+/* Connects and warms up: metadata of the topics and the producer id are there when it returns, but
+ * for one that starts cold. */
+struct producer *producer_new(const struct kafka_context *kafka,
+                              const struct producer_options *options,
                               struct error *error) MUST_CHECK;
 
 /* Takes a copy of the message. False when it cannot be taken now (queue full, being replaced, too

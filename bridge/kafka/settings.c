@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "bridge/base/clock.h"
 #include "bridge/base/log.h"
@@ -185,4 +186,17 @@ rd_kafka_conf_t *kafka_settings(const struct kafka_context *kafka, enum kafka_ro
         return settings;
     rd_kafka_conf_destroy(settings);
     return NULL;
+}
+
+bool kafka_settings_timeout(rd_kafka_conf_t *settings, int64_t timeout_ms, struct error *error)
+{
+    char value[32];
+    char now[32] = "";
+    size_t size = sizeof now;
+    if (timeout_ms > 0 &&
+        rd_kafka_conf_get(settings, "message.timeout.ms", now, &size) == RD_KAFKA_CONF_OK &&
+        strtoll(now, NULL, 10) > 0 && strtoll(now, NULL, 10) < timeout_ms)
+        return true;
+    (void)snprintf(value, sizeof value, "%" PRId64, timeout_ms);
+    return set(settings, "message.timeout.ms", value, "receiver.spool_after_ms", error);
 }

@@ -39,4 +39,9 @@ struct kafka_context {
 rd_kafka_conf_t *kafka_settings(const struct kafka_context *kafka, enum kafka_role role,
                                 struct error *error) MUST_CHECK;
 
+/* How long a producer tries to deliver one message; 0 = for ever. No more than what is configured,
+ * where that is shorter. */
+bool kafka_settings_timeout(rd_kafka_conf_t *settings, int64_t timeout_ms,
+                            struct error *error) MUST_CHECK;
+
 #endif

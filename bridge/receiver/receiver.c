@@ -13,8 +13,9 @@
 #include "bridge/base/metrics.h"
 #include "bridge/http/server.h"
 #include "bridge/http/signature.h"
-#include "bridge/kafka/producer.h"
 #include "bridge/receiver/ingest.h"
+#include "bridge/receiver/keeper.h"
+#include "bridge/receiver/spool_file.h"
 
 #define CONNECTIONS   4096
 #define PEM_MAXIMUM   ((size_t)256 << 10)
@@ -22,17 +23,17 @@
 
 struct receiver {
     struct ingest ingest;
-    const char **topic_names; /* what the producer warms up */
-    struct producer *producer;
+    struct keeper *keeper;
     struct server *server;
 };
 
 /* While a request sleeps its state is the answer it will get: a status, and whether the event went
- * to the dead letters. Written by the delivery thread before the hand-over, read by the loop after
- * it. */
+ * to the dead letters. Written by whoever tells the outcome before the hand-over, read by the loop
+ * after it. */
 enum {
     STATE_KEPT = 200,
     STATE_NOT_JSON = 400,
+    STATE_TOO_LARGE = 413,
     STATE_UNAVAILABLE = 503,
     STATE_DEAD_LETTER = 1 << 16
 };
@@ -42,13 +43,13 @@ static void set_state(struct server_request *request, int state)
     server_set_state(request, (void *)(intptr_t)state);
 }
 
-static void on_delivered(void *opaque, bool kept, const char *reason)
+static void on_kept(void *opaque, enum keeper_outcome outcome, const char *reason)
 {
     static struct log_gate gate;
     struct server_request *request = opaque;
     int64_t suppressed = 0;
-    if (!kept) {
-        set_state(request, STATE_UNAVAILABLE);
+    if (outcome != KEEPER_KEPT) {
+        set_state(request, outcome == KEEPER_REFUSED ? STATE_TOO_LARGE : STATE_UNAVAILABLE);
         if (log_gate_open(&gate, clock_ms(), 1000, &suppressed))
             log_warn("webhook_not_kept", LOG_TEXT("reason", reason),
                      LOG_NUMBER("suppressed", suppressed));
@@ -74,6 +75,10 @@ static void finish(void *context, struct server_request *request)
         metrics_add(state & STATE_DEAD_LETTER ? METRIC_WEBHOOKS_DEAD_LETTER : METRIC_WEBHOOKS_KEPT,
                     1);
         server_answer(request, 200, "text/plain", "", NULL);
+        break;
+    case STATE_TOO_LARGE:
+        metrics_add(METRIC_WEBHOOKS_REFUSED, 1);
+        server_answer_error(request, 413, "too-large", "Kafka takes no message that large", NULL);
         break;
     case STATE_NOT_JSON:
         metrics_add(METRIC_WEBHOOKS_NOT_JSON, 1);
@@ -111,18 +116,10 @@ static void refuse(struct server_request *request, enum ingest_verdict verdict)
 static void keep(struct receiver *receiver, struct server_request *request,
                  const struct ingest_result *result)
 {
-    struct error error;
     set_state(request, result->status | (result->dead_letter ? STATE_DEAD_LETTER : 0));
     if (result->dead_letter)
         log_warn("webhook_dead_letter", LOG_TEXT("code", result->code), LOG_TEXT("id", result->id));
-    metrics_add(METRIC_WEBHOOKS_WAITING, 1);
-    if (producer_send(receiver->producer, &result->message, request, &error))
-        return;
-    metrics_add(METRIC_WEBHOOKS_WAITING, -1);
-    if (error.verdict == VERDICT_FATAL)
-        server_answer_error(request, 413, "too-large", error.message, NULL);
-    else
-        answer_unavailable(request);
+    keeper_keep(receiver->keeper, &result->message, request);
 }
 
 /* To `activity` and to each model's events; answered when all of them are kept or one is not. What
@@ -131,10 +128,7 @@ static void keep_sync(struct receiver *receiver, struct server_request *request,
                       struct ingest_result *result)
 {
     const struct ingest *ingest = &receiver->ingest;
-    const struct message *message = &result->message;
-    struct error error;
     set_state(request, result->status);
-    metrics_add(METRIC_WEBHOOKS_WAITING, 1);
     log_info("sync", LOG_TEXT("kind", result->webhook.kind), LOG_TEXT("sync_id", result->id),
              LOG_TEXT("integration_id", result->webhook.integration_id),
              LOG_NUMBER("models", result->synced_count));
@@ -142,11 +136,10 @@ static void keep_sync(struct receiver *receiver, struct server_request *request,
     /* `activity` is the last: what it tells is true of the events by then, mostly. */
     for (size_t i = 0; i < ingest->selection->count; i++) {
         const struct message *spread = ingest_spread(ingest, result, i);
-        if (spread != NULL && !producer_send(receiver->producer, spread, request, &error))
-            on_delivered(request, false, error.message);
+        if (spread != NULL)
+            keeper_keep(receiver->keeper, spread, request);
     }
-    if (!producer_send(receiver->producer, message, request, &error))
-        on_delivered(request, false, error.message);
+    keeper_keep(receiver->keeper, &result->message, request);
 }
 
 static void handle(void *context, struct server_request *request)
@@ -163,6 +156,7 @@ static void handle(void *context, struct server_request *request)
     };
     seen.body = server_body(request, &seen.length);
     ingest_decide(&receiver->ingest, &seen, clock_wall_ms(), &result);
+    metrics_add(METRIC_WEBHOOKS_WAITING, result.verdict == INGEST_KEEP ? 1 : 0);
     if (result.verdict == INGEST_KEEP && result.synced != NULL)
         keep_sync(receiver, request, &result);
     else if (result.verdict == INGEST_KEEP)
@@ -170,6 +164,12 @@ static void handle(void *context, struct server_request *request)
     else
         refuse(request, result.verdict);
     ingest_free(&result);
+}
+
+bool receiver_check(const struct config *config, struct error *error)
+{
+    const char *folder = config->receiver.spool_dir;
+    return *folder == '\0' || spool_file_check(folder, config->topics.prefix, error);
 }
 
 static bool read_pem(const char *path, char **text, struct error *error)
@@ -203,26 +203,13 @@ static bool start_server(struct receiver *receiver, const struct config *config,
     return receiver->server != NULL;
 }
 
-/* Every topic an event can go to, so that none of them is slow the first time. */
-static size_t list_topics(struct receiver *receiver, const struct topics *topics)
-{
-    size_t count = 0;
-    receiver->topic_names = memory_new(topics->model_count + 2, sizeof(const char *));
-    for (size_t i = 0; i < topics->model_count; i++)
-        receiver->topic_names[count++] = topics->events[i];
-    receiver->topic_names[count++] = topics->activity;
-    receiver->topic_names[count++] = topics->dead_letters;
-    return count;
-}
-
 struct receiver *receiver_new(const struct kafka_context *kafka, const struct topics *topics,
                               const struct selection *selection, struct error *error)
 {
     struct receiver *receiver = memory_new(1, sizeof *receiver);
     receiver->ingest = (struct ingest){kafka->config, topics, selection, random_from_system()};
-    size_t count = list_topics(receiver, topics);
-    receiver->producer = producer_new(kafka, receiver->topic_names, count, on_delivered, error);
-    if (receiver->producer == NULL || !start_server(receiver, kafka->config, error)) {
+    receiver->keeper = keeper_new(kafka, topics, on_kept, error);
+    if (receiver->keeper == NULL || !start_server(receiver, kafka->config, error)) {
         receiver_free(receiver);
         return NULL;
     }
@@ -239,7 +226,8 @@ void receiver_drain(struct receiver *receiver, int timeout_ms)
 {
     int64_t began_ms = clock_ms();
     server_drain(receiver->server);
-    while (!server_is_drained(receiver->server) && clock_ms() < began_ms + timeout_ms)
+    while ((!server_is_drained(receiver->server) || keeper_is_sending(receiver->keeper)) &&
+           clock_ms() < began_ms + timeout_ms)
         clock_rest(5);
     log_info("receiver_drained", LOG_NUMBER("after_ms", clock_ms() - began_ms),
              LOG_TEXT("all_answered", server_is_drained(receiver->server) ? "true" : "false"));
@@ -249,11 +237,10 @@ void receiver_free(struct receiver *receiver)
 {
     if (receiver == NULL)
         return;
-    /* The closing producer hands every sleeping request back; what comes in later gets 503 at once,
+    /* The closing keeper hands every sleeping request back; what comes in later gets 503 at once,
      * until the server has ended. */
-    producer_close(receiver->producer);
+    keeper_close(receiver->keeper);
     server_free(receiver->server);
-    producer_free(receiver->producer);
-    free(receiver->topic_names);
+    keeper_free(receiver->keeper);
     free(receiver);
 }

@@ -1,17 +1,20 @@
 /*
  * The receiver: HTTP server, decision and producer put together.
  *
- * Why nothing accepted is lost here: 200 is written in one place, for a request whose message was
- * reported KEPT, that is acknowledged by all in-sync replicas. Every other end of a message leads
- * to 503, and Propexo sends again. The order of webhooks is not kept between requests that wait at
- * the same time, and need not be: an event only says that a record changed, its state is fetched
- * later.
+ * Why nothing accepted is lost here: 200 is written in one place, for a request of which every
+ * message was reported KEPT: acknowledged by all in-sync replicas, or synced in the spool
+ * (keeper.h). Every other end of a message leads to 503, and Propexo sends again. The order of
+ * webhooks is not kept between requests that wait at the same time, and need not be: an event only
+ * says that a record changed, its state is fetched later.
  *
- * It needs Kafka alone; it keeps no state. Threads: the server's loop and the producer's; a request
- * sleeps between them without a thread.
+ * It needs Kafka alone, to start; it keeps no state but the spool. Threads: the server's loop, the
+ * producer's, and with a spool that one's and its producer's; a request sleeps between them without
+ * a thread.
  */
 #ifndef BRIDGE_RECEIVER_RECEIVER_H
 #define BRIDGE_RECEIVER_RECEIVER_H
+
+#include <stdbool.h>
 
 #include "bridge/base/attributes.h"
 #include "bridge/base/error.h"
@@ -21,6 +24,10 @@
 #include "bridge/propexo/selection.h"
 
 struct receiver;
+
+/* Looks at what an earlier process has left in the spool; before the process has a second thread.
+ * False with VERDICT_CONFIGURATION when that is not whole, or not ours. */
+bool receiver_check(const struct config *config, struct error *error) MUST_CHECK;
 
 /* Starts and is warm when it returns. Everything given is borrowed for the receiver's life. */
 struct receiver *receiver_new(const struct kafka_context *kafka, const struct topics *topics,

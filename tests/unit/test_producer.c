@@ -24,12 +24,21 @@ static atomic_int kept;
 static atomic_int not_kept;
 static atomic_int reported[MESSAGES];
 
-static void on_done(void *opaque, bool is_kept, const char *reason)
+static void on_done(void *context, const struct producer_report *report)
 {
-    atomic_fetch_add(&reported[(intptr_t)opaque], 1);
+    bool is_kept = report->outcome == PRODUCER_KEPT;
+    assert_ptr_equal(context, reported);
+    atomic_fetch_add(&reported[(intptr_t)report->opaque], 1);
     atomic_fetch_add(is_kept ? &kept : &not_kept, 1);
-    assert_true(is_kept == (reason == NULL));
+    assert_true(is_kept == (report->reason == NULL));
 }
+
+static const char *const topics[] = {TOPIC};
+static const struct producer_options options = {.topics = topics,
+                                                .topic_count = 1,
+                                                .timeout_ms = PRODUCER_TIMEOUT_CONFIGURED,
+                                                .done = on_done,
+                                                .context = reported};
 
 static int setup(void **state)
 {
@@ -108,8 +117,7 @@ static void test_all_are_kept(void **state)
 {
     struct bench *bench = *state;
     struct error error = {0};
-    const char *const topics[] = {TOPIC};
-    struct producer *producer = producer_new(&bench->kafka, topics, 1, on_done, &error);
+    struct producer *producer = producer_new(&bench->kafka, &options, &error);
     assert_non_null(producer);
     (void)send_all(producer, -1);
     wait_reported();
@@ -121,9 +129,8 @@ static void test_a_fatal_producer_is_replaced(void **state)
 {
     struct bench *bench = *state;
     struct error error = {0};
-    const char *const topics[] = {TOPIC};
     int64_t rebuilt = metrics_get(METRIC_PRODUCERS_REBUILT);
-    struct producer *producer = producer_new(&bench->kafka, topics, 1, on_done, &error);
+    struct producer *producer = producer_new(&bench->kafka, &options, &error);
     assert_non_null(producer);
     int refused = send_all(producer, MESSAGES / 2);
     wait_reported();
@@ -137,8 +144,7 @@ static void test_a_closed_producer_refuses_and_has_reported_all(void **state)
 {
     struct bench *bench = *state;
     struct error error = {0};
-    const char *const topics[] = {TOPIC};
-    struct producer *producer = producer_new(&bench->kafka, topics, 1, on_done, &error);
+    struct producer *producer = producer_new(&bench->kafka, &options, &error);
     assert_non_null(producer);
     (void)send_all(producer, -1);
     producer_close(producer);
