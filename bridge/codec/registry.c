@@ -29,8 +29,7 @@
 struct registry {
     char *url; /* without a slash at the end */
     struct http_client *client;
-    const atomic_bool *cancel; /* or NULL */
-    struct table ids;          /* subject to id + 1, as a pointer */
+    struct table ids; /* subject to id + 1, as a pointer */
 };
 
 struct registry *registry_new(const struct config *config, struct error *error)
@@ -62,11 +61,6 @@ void registry_free(struct registry *registry)
     table_free(&registry->ids);
     free(registry->url);
     free(registry);
-}
-
-void registry_cancel_by(struct registry *registry, const atomic_bool *cancel)
-{
-    registry->cancel = cancel;
 }
 
 char *registry_subject(const char *topic)
@@ -131,9 +125,8 @@ static bool ask(struct registry *registry, const char *before, const char *subje
         json_text_string(&body, schema->text, schema->length);
         (void)buffer_append_text(&body, "}");
     }
-    struct http_request request = {schema == NULL ? HTTP_GET : HTTP_POST, url, MEDIA_TYPE,
-                                   schema == NULL ? NULL : buffer_text(&body)};
-    bool ok = http_client_send_unless(registry->client, &request, registry->cancel, answer, error);
+    bool ok = http_client_call(registry->client, url, MEDIA_TYPE,
+                               schema == NULL ? NULL : buffer_text(&body), answer, error);
     free(url);
     free(encoded);
     buffer_free(&body);

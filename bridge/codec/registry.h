@@ -11,7 +11,6 @@
 #ifndef BRIDGE_CODEC_REGISTRY_H
 #define BRIDGE_CODEC_REGISTRY_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,10 +25,6 @@ struct registry;
 /* Connects to nothing yet. Takes a copy of what it needs of [registry]. */
 struct registry *registry_new(const struct config *config, struct error *error) MUST_CHECK;
 void registry_free(struct registry *registry); /* NULL is allowed */
-
-/* From now on a call that waits is given up (VERDICT_RETRY) when `*cancel` becomes true. Borrowed.
- */
-void registry_cancel_by(struct registry *registry, const atomic_bool *cancel);
 
 /* The subject of a topic's values. The caller frees it. */
 char *registry_subject(const char *topic) MUST_CHECK;

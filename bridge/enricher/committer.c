@@ -49,7 +49,7 @@ struct committer *committer_new(const struct kafka_context *kafka, const struct 
                                 const struct selection *selection, const atomic_bool *cancel,
                                 struct error *error)
 {
-    struct output *output = output_new(kafka->config, topics, selection, cancel, error);
+    struct output *output = output_new(kafka->config, topics, selection, error);
     if (output == NULL)
         return NULL;
     struct committer *committer = memory_new(1, sizeof *committer);
@@ -98,8 +98,6 @@ static bool prepare_schema(struct committer *committer, int place)
 {
     struct error error;
     while (!output_prepare(committer->output, place, &error)) {
-        if (atomic_load(committer->cancel))
-            return false;
         tell_registry(committer, place, &error);
         if (!rest(committer, REGISTRY_WAIT_MS))
             return false;

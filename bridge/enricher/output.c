@@ -24,8 +24,7 @@ struct output {
 };
 
 struct output *output_new(const struct config *config, const struct topics *topics,
-                          const struct selection *selection, const atomic_bool *cancel,
-                          struct error *error)
+                          const struct selection *selection, struct error *error)
 {
     struct output *output = memory_new(1, sizeof *output);
     output->config = config;
@@ -38,7 +37,6 @@ struct output *output_new(const struct config *config, const struct topics *topi
             output_free(output);
             return NULL;
         }
-        registry_cancel_by(output->registry, cancel);
     }
     return output;
 }

@@ -6,7 +6,6 @@
 #define BRIDGE_ENRICHER_OUTPUT_H
 
 #include <cjson/cJSON.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -18,10 +17,8 @@
 
 struct output;
 
-/* What waits for the registry is given up when `*cancel` becomes true. All is borrowed. */
 struct output *output_new(const struct config *config, const struct topics *topics,
-                          const struct selection *selection, const atomic_bool *cancel,
-                          struct error *error) MUST_CHECK;
+                          const struct selection *selection, struct error *error) MUST_CHECK;
 void output_free(struct output *output); /* NULL is allowed */
 
 /* Makes ready what encoding this model needs; asks the registry, and waits for it, at most once a

@@ -4,8 +4,7 @@
 #include "bridge/base/memory.h"
 #include "bridge/http/client.h"
 
-#define POLL_MS        1000
-#define CANCEL_POLL_MS 50
+#define POLL_MS 1000
 
 struct call {
     struct http_answer *answer;
@@ -42,27 +41,15 @@ static void end_call(void *context, const struct http_answer *answer)
     }
 }
 
-bool http_client_send_unless(struct http_client *client, const struct http_request *request,
-                             const atomic_bool *cancel, struct http_answer *answer,
-                             struct error *error)
+bool http_client_send(struct http_client *client, const struct http_request *request,
+                      struct http_answer *answer, struct error *error)
 {
     struct call call = {.answer = answer, .error = error};
     if (!http_client_start(client, request, end_call, &call, error))
         return false;
-    while (!call.done) {
-        if (cancel != NULL && atomic_load(cancel)) {
-            http_client_cancel(client, &call);
-            return error_set(error, VERDICT_RETRY, "given up");
-        }
-        http_client_poll(client, NULL, 0, cancel == NULL ? POLL_MS : CANCEL_POLL_MS);
-    }
+    while (!call.done)
+        http_client_poll(client, NULL, 0, POLL_MS);
     return call.ok;
-}
-
-bool http_client_send(struct http_client *client, const struct http_request *request,
-                      struct http_answer *answer, struct error *error)
-{
-    return http_client_send_unless(client, request, NULL, answer, error);
 }
 
 bool http_client_call(struct http_client *client, const char *url, const char *content_type,

@@ -9,7 +9,6 @@
 #ifndef BRIDGE_HTTP_CLIENT_H
 #define BRIDGE_HTTP_CLIENT_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -121,13 +120,7 @@ void http_client_poll(struct http_client *client, const int *extra, size_t extra
 bool http_client_send(struct http_client *client, const struct http_request *request,
                       struct http_answer *answer, struct error *error) MUST_CHECK;
 
-/* The same, given up (VERDICT_RETRY) within a tenth of a second when `*cancel` becomes true; NULL:
- * never. */
-bool http_client_send_unless(struct http_client *client, const struct http_request *request,
-                             const atomic_bool *cancel, struct http_answer *answer,
-                             struct error *error) MUST_CHECK;
-
-/* http_client_send for a GET (`body` NULL) or a POST. */
+/* The same for a GET (`body` NULL) or a POST. */
 bool http_client_call(struct http_client *client, const char *url, const char *content_type,
                       const char *body, struct http_answer *answer, struct error *error) MUST_CHECK;
 void http_answer_free(struct http_answer *answer);

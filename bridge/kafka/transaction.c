@@ -8,9 +8,8 @@
 #include "bridge/base/memory.h"
 #include "bridge/kafka/handle.h"
 
-#define STEP_MS        250 /* how long one waiting call may take before `cancel` is looked at again */
-#define ABORT_MS       15000
-#define COMMIT_STEP_MS 5000 /* looks at nothing meanwhile */
+#define STEP_MS  1000 /* how long one waiting call may take before `cancel` is looked at again */
+#define ABORT_MS 15000
 
 struct transaction_producer {
     rd_kafka_t *handle;
@@ -230,7 +229,7 @@ enum transaction_outcome transaction_flush(struct transaction_producer *producer
                                            const atomic_bool *cancel, struct error *error)
 {
     while (rd_kafka_outq_len(producer->handle) > 0) {
-        (void)rd_kafka_flush(producer->handle, STEP_MS);
+        (void)rd_kafka_flush(producer->handle, STEP_MS / 4);
         if (atomic_load(cancel)) {
             error_set(error, VERDICT_ABORT, "cancelled");
             return give_up(producer, TRANSACTION_CANCELLED, error);
@@ -265,7 +264,7 @@ static enum transaction_outcome send_offsets(struct transaction_producer *produc
 static enum transaction_outcome commit(struct transaction_producer *producer, struct error *error)
 {
     for (;;) {
-        rd_kafka_error_t *problem = rd_kafka_commit_transaction(producer->handle, COMMIT_STEP_MS);
+        rd_kafka_error_t *problem = rd_kafka_commit_transaction(producer->handle, 5 * STEP_MS);
         if (problem == NULL)
             return TRANSACTION_DONE;
         if (!rd_kafka_error_is_retriable(problem))

@@ -5,7 +5,6 @@ that the old owner produced was committed until it had partitions again.
 """
 
 import json
-import socket
 import time
 from datetime import datetime
 
@@ -305,16 +304,3 @@ def test_work_without_a_committed_offset_is_fenced_all_the_same(simulator, bridg
     assert {snapshot.key for snapshot in snapshots("residents")} == propexo.truth("residents").keys()
     committed = {place: offset for place, (offset, _) in kafka.committed(prefix).items() if offset >= 0}
     assert set(committed.values()) == {0}
-
-
-def test_a_registry_that_hangs_does_not_hold_a_revocation_up(bridge):
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        config = {
-            "bridge.models": ["residents"],
-            "registry.url": f"http://127.0.0.1:{silent.getsockname()[1]}",
-            "kafka.consumer.heartbeat.interval.ms": 500,
-        }
-        first = bridge("enrich", config)
-        first.wait_event("assigned", 30)
-        bridge("enrich", config)
-        assert int(first.wait_event("revoked", 30)["ms"]) < WITHIN_MS

@@ -493,33 +493,6 @@ static void test_cancel(void **state)
     http_client_free(client);
 }
 
-static void *raise_later(void *context)
-{
-    atomic_bool *flag = context;
-    clock_rest(100);
-    atomic_store(flag, true);
-    return NULL;
-}
-
-static void test_call_is_given_up(void **state)
-{
-    struct servers *servers = *state;
-    struct http_client *client = new_client(&OPTIONS);
-    struct http_request request = {.url = url_of(servers->main, "/hang")};
-    struct http_answer answer;
-    struct error error;
-    atomic_bool cancel = false;
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, raise_later, &cancel), 0);
-    int64_t began_ms = clock_ms();
-    assert_false(http_client_send_unless(client, &request, &cancel, &answer, &error));
-    assert_true(clock_ms() - began_ms < 1000);
-    assert_int_equal(error.verdict, VERDICT_RETRY);
-    assert_int_equal(http_client_in_flight(client), 0);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    http_client_free(client);
-}
-
 static void test_call(void **state)
 {
     struct servers *servers = *state;
@@ -599,7 +572,6 @@ int main(void)
         cmocka_unit_test(test_extra_descriptor_wakes),
         cmocka_unit_test(test_free_with_requests_waiting),
         cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_call_is_given_up),
         cmocka_unit_test(test_call),
         cmocka_unit_test(test_call_fails),
     };
