@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from urllib.parse import urlsplit
 
 from harness.bridge import SIGNATURE_HEADER, sign
+from harness.wait import Failure
 
 MODEL = "residents"
 
@@ -19,10 +20,11 @@ class Sequence:
     was not answered 200 is sent again with the same number, as Propexo does.
     """
 
-    def __init__(self, url, secret, keys, *, pause=0.0, padding=0):
+    def __init__(self, url, secret, keys, *, rate=None, padding=0):
+        """`url` is a text, or a function that gives it; `rate` is that of all keys together, None = as fast as answers."""
         self.url = url
         self.secret = secret
-        self.pause = pause
+        self.interval = len(keys) / rate if rate else 0
         self.padding = "x" * padding
         self.accepted = {key: [] for key in keys}
         self.statuses = Counter()
@@ -54,6 +56,7 @@ class Sequence:
     def _run(self, key):
         connection = None
         number = 0
+        due = time.monotonic()
         while not self._stop.is_set():
             body = self.body(key, number)
             begun = time.monotonic()
@@ -63,9 +66,10 @@ class Sequence:
                 answer = connection.getresponse()
                 answer.read()
                 status = answer.status
-            except (OSError, http.client.HTTPException):
+            except (OSError, http.client.HTTPException, Failure):
                 status = None
-                connection.close()
+                if connection:
+                    connection.close()
                 connection = None
             with self._lock:
                 self.statuses[status] += 1
@@ -75,7 +79,8 @@ class Sequence:
                 number += 1
             else:
                 self._stop.wait(0.1)
-            self._stop.wait(self.pause)
+            due += self.interval
+            self._stop.wait(max(0, due - time.monotonic()))
 
     def _connect(self):
         target = urlsplit(self.url() if callable(self.url) else self.url)
