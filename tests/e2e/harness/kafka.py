@@ -29,7 +29,6 @@ SETTINGS = {
     "node.id": 1,
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     # One node cannot hold more copies.
     "offsets.topic.replication.factor": 1,
     "transaction.state.log.replication.factor": 1,
@@ -68,14 +67,27 @@ class Message:
         return next((value.decode() for found, value in self.headers if found == name), None)
 
 
+@dataclass(frozen=True)
+class Door:
+    """A listener of the broker for clients that come through a proxy: it tells them the proxy's address as its own."""
+
+    inner: int  # the broker's port
+    outer: int  # the proxy's
+
+    @property
+    def bootstrap(self):
+        return f"127.0.0.1:{self.outer}"
+
+
 class Kafka(JavaServer):
     name = "kafka"
 
-    def __init__(self, directory, settings=None):
-        """`settings` are broker properties that join or replace those above."""
+    def __init__(self, directory, settings=None, doors=0):
+        """`settings` are broker properties that join or replace those above; `doors` is a number of `Door`s."""
         super().__init__(directory)
         self.port = reserve_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
+        self.doors = [Door(reserve_port(), reserve_port()) for _ in range(doors)]
         self.data = self.directory / "data"
         self._properties = self.directory / "server.properties"
         self._write_properties(settings or {})
@@ -83,9 +95,14 @@ class Kafka(JavaServer):
 
     def _write_properties(self, extra):
         controller = f"127.0.0.1:{reserve_port()}"
+        names = [f"DOOR{number}" for number in range(len(self.doors))]
+        inner = [f"{name}://127.0.0.1:{door.inner}" for name, door in zip(names, self.doors)]
+        outer = [f"{name}://{door.bootstrap}" for name, door in zip(names, self.doors)]
+        protocols = [f"{name}:PLAINTEXT" for name in ("PLAINTEXT", "CONTROLLER", *names)]
         settings = SETTINGS | {
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{controller}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "listeners": ",".join([f"PLAINTEXT://{self.bootstrap}", f"CONTROLLER://{controller}", *inner]),
+            "advertised.listeners": ",".join([f"PLAINTEXT://{self.bootstrap}", *outer]),
+            "listener.security.protocol.map": ",".join(protocols),
             "controller.quorum.bootstrap.servers": controller,
             "log.dirs": self.data,
         }
