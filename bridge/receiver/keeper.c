@@ -234,7 +234,7 @@ static bool goes_to_spool(struct keeper *keeper, struct entry *entry,
 {
     const struct lane *lane = keeper->spool == NULL ? NULL : &keeper->lanes[entry->lane];
     bool overtook = lane != NULL && lane->spooled > 0 && lane->lowest < entry->event.sequence;
-    bool goes = report->outcome == PRODUCER_NOT_KEPT ? lane != NULL : entry->kept && overtook;
+    bool goes = entry->kept ? overtook : lane != NULL;
     if (goes) {
         struct message message;
         message_from_report(&message, report->sent);
@@ -253,17 +253,14 @@ static void on_report(void *context, const struct producer_report *report)
     entry->kept = report->outcome == PRODUCER_KEPT;
     if (entry->kept)
         note_alive(keeper);
-    else
+    else if (report->outcome == PRODUCER_NOT_KEPT)
         note_failure(keeper, now_ms);
     bool spooled = goes_to_spool(keeper, entry, report);
     (void)pthread_mutex_unlock(&keeper->lock);
     if (spooled)
         return;
-    if (entry->kept)
-        finish(entry, KEEPER_KEPT, NULL);
-    else
-        finish(entry, report->outcome == PRODUCER_REFUSED ? KEEPER_REFUSED : KEEPER_UNAVAILABLE,
-               report->reason);
+    /* Kafka refuses whole batches, in which others may be at fault: never KEEPER_REFUSED here. */
+    finish(entry, entry->kept ? KEEPER_KEPT : KEEPER_UNAVAILABLE, report->reason);
 }
 
 /* Every topic an event can go to, so that none of them is slow the first time. */

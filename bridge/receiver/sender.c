@@ -24,6 +24,7 @@ struct sending {
     uint64_t sequence;
     unsigned lane;
     size_t length;
+    bool alone; /* no other one was under way with it */
     enum producer_outcome outcome;
     char *reason; /* of a refusal; a letter goes in its place then */
     struct sending *next;
@@ -37,7 +38,8 @@ struct sender {
     struct producer *producer; /* opened when there is something to send */
 
     pthread_mutex_t lock;
-    struct sending *back; /* reported, not yet looked at; under `lock` */
+    struct sending *back; /* reported, not yet looked at, the first one first; under `lock` */
+    struct sending **back_end;
 
     struct sending *kept; /* Kafka has them; to be deleted */
     size_t under_way;     /* given to the producer, or `kept` */
@@ -46,6 +48,7 @@ struct sender {
     uint64_t next; /* those before this number were given to the producer */
     bool failed;   /* one of them came back */
     uint64_t failed_from;
+    uint64_t doubted_to;        /* those before this number go one by one */
     int64_t rest_until_ms;      /* nothing is sent before */
     int64_t disk_rest_until_ms; /* nothing is deleted before */
 };
@@ -64,6 +67,7 @@ struct sender *sender_new(const struct kafka_context *kafka, const char *dead_le
     sender->dead_letters = dead_letters;
     sender->file = file;
     sender->calls = *calls;
+    sender->back_end = &sender->back;
     (void)pthread_mutex_init(&sender->lock, NULL);
     return sender;
 }
@@ -76,8 +80,9 @@ void sender_found(struct sender *sender, size_t count)
 static void put_back(struct sender *sender, struct sending *sending)
 {
     (void)pthread_mutex_lock(&sender->lock);
-    sending->next = sender->back;
-    sender->back = sending;
+    sending->next = NULL;
+    *sender->back_end = sending;
+    sender->back_end = &sending->next;
     (void)pthread_mutex_unlock(&sender->lock);
 }
 
@@ -149,26 +154,43 @@ static void send_letter(struct sender *sender, struct sending *sending)
         failed(sender, sending);
 }
 
+/* What Kafka took after one of them has failed may have taken that one's turn, so it goes again. */
+static void look_at(struct sender *sender, struct sending *sending)
+{
+    switch (sending->outcome) {
+    case PRODUCER_KEPT:
+        if (sender->failed && sending->sequence > sender->failed_from) {
+            failed(sender, sending);
+            return;
+        }
+        sending->next = sender->kept;
+        sender->kept = sending;
+        return;
+    case PRODUCER_NOT_KEPT:
+        failed(sender, sending);
+        return;
+    case PRODUCER_REFUSED: /* with the whole of its batch: each may be the one at fault */
+        if (sending->alone) {
+            send_letter(sender, sending);
+            return;
+        }
+        if (sending->sequence >= sender->doubted_to)
+            sender->doubted_to = sending->sequence + 1;
+        failed(sender, sending);
+        return;
+    }
+}
+
 static void look_at_reports(struct sender *sender)
 {
     (void)pthread_mutex_lock(&sender->lock);
     struct sending *back = sender->back;
     sender->back = NULL;
+    sender->back_end = &sender->back;
     (void)pthread_mutex_unlock(&sender->lock);
     for (struct sending *next = NULL; back != NULL; back = next) {
         next = back->next;
-        switch (back->outcome) {
-        case PRODUCER_KEPT:
-            back->next = sender->kept;
-            sender->kept = back;
-            break;
-        case PRODUCER_NOT_KEPT:
-            failed(sender, back);
-            break;
-        case PRODUCER_REFUSED:
-            send_letter(sender, back);
-            break;
-        }
+        look_at(sender, back);
     }
 }
 
@@ -249,8 +271,10 @@ static bool send_line(struct sender *sender, const struct spool_line *line,
 {
     struct error error = {0};
     struct sending *sending = memory_new(1, sizeof *sending);
-    *sending = (struct sending){
-        .sequence = line->sequence, .lane = sender_lane(message), .length = line->length};
+    *sending = (struct sending){.sequence = line->sequence,
+                                .lane = sender_lane(message),
+                                .length = line->length,
+                                .alone = line->sequence < sender->doubted_to};
     sender->under_way++;
     sender->under_way_bytes += line->length;
     if (producer_send(sender->producer, message, sending, &error))
@@ -259,6 +283,7 @@ static bool send_line(struct sender *sender, const struct spool_line *line,
         come_back(sender, sending);
         return false;
     }
+    sending->alone = true; /* the library has looked at it alone */
     sending->outcome = PRODUCER_REFUSED;
     sending->reason = memory_text(error.message);
     put_back(sender, sending);
@@ -271,7 +296,8 @@ static bool feed_line(void *context, const struct spool_line *line)
     struct sender *sender = feeding->sender;
     struct message message;
     feeding->stopped = line->sequence >= feeding->gate || sender->under_way >= SENDER_EVENTS ||
-                       sender->under_way_bytes >= SENDER_BYTES;
+                       sender->under_way_bytes >= SENDER_BYTES ||
+                       (sender->under_way > 0 && sender->next < sender->doubted_to);
     if (feeding->stopped)
         return false;
     if (!spool_record_read(line->sequence, line->bytes, line->length, &message))

@@ -8,6 +8,8 @@
  * one that failed. A crash between acknowledgement and deletion sends an event twice, in order.
  *
  * What Kafka refuses for its size becomes a dead letter: it would hold up those behind it for ever.
+ * Kafka refuses whole batches, so each of a refused one goes again alone, and what was taken after
+ * it goes again behind it.
  *
  * Bounds: SENDER_EVENTS and SENDER_BYTES on their way to Kafka. All calls belong to the spool's
  * thread.

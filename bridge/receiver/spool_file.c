@@ -3,24 +3,18 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <lmdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
-#include "bridge/receiver/spool_record.h"
+#include "bridge/receiver/spool_env.h"
 
-#define FILE_NAME "spool.lmdb"
 #define LOCK_NAME "spool.lock"
-#define EVENTS    "events"
-#define ABOUT     "about" /* what the file is: FORMAT, then the prefix of its topics */
-#define FORMAT    "propexo-bridge spool 1\n"
 #define PAGE      ((size_t)4096)
 #define KEPT_FILE ((size_t)16 << 20) /* an empty file of up to that size stays */
 #define RESERVE   ((size_t)1 << 20)  /* of the disk, for deletions */
@@ -37,170 +31,20 @@ struct spool_file {
     int lock;
 };
 
-static bool refuse(struct error *error, const char *path, const char *why)
-{
-    return error_set(error, VERDICT_CONFIGURATION,
-                     "receiver.spool_dir: %s: %s; nothing of it was read: move it away, or bring "
-                     "back a whole copy",
-                     path, why);
-}
-
-static int open_env(MDB_env **env, const char *path, size_t max_bytes, unsigned flags)
-{
-    int code = mdb_env_create(env);
-    if (code == 0)
-        code = mdb_env_set_maxdbs(*env, 2);
-    if (code == 0 && max_bytes > 0)
-        code = mdb_env_set_mapsize(*env, max_bytes);
-    if (code == 0) /* one process, by the lock file, and one thread */
-        code = mdb_env_open(*env, path, flags | MDB_NOSUBDIR | MDB_NOLOCK | MDB_NORDAHEAD, 0600);
-    return code;
-}
-
-/* Opens both databases and compares what the file says of itself. MDB_INCOMPATIBLE when it is of
- * another program, MDB_VERSION_MISMATCH when of another prefix. */
-static int identify(MDB_txn *txn, const char *about, MDB_dbi *events)
-{
-    MDB_dbi database;
-    MDB_val key = {sizeof ABOUT - 1, (void *)(uintptr_t)ABOUT};
-    MDB_val value;
-    int code = mdb_dbi_open(txn, ABOUT, 0, &database);
-    if (code == 0)
-        code = mdb_get(txn, database, &key, &value);
-    if (code == MDB_NOTFOUND ||
-        (code == 0 && (value.mv_size < sizeof FORMAT - 1 ||
-                       memcmp(value.mv_data, FORMAT, sizeof FORMAT - 1) != 0)))
-        return MDB_INCOMPATIBLE;
-    if (code == 0 &&
-        (value.mv_size != strlen(about) || memcmp(value.mv_data, about, value.mv_size) != 0))
-        return MDB_VERSION_MISMATCH;
-    return code == 0 ? mdb_dbi_open(txn, EVENTS, 0, events) : code;
-}
-
-static const char *explain(int code)
-{
-    switch (code) {
-    case MDB_INVALID:
-    case MDB_INCOMPATIBLE:
-    case MDB_VERSION_MISMATCH:
-        return code == MDB_VERSION_MISMATCH
-                   ? "it was written with another topics.prefix, and should be drained with that"
-                   : "it is not a spool of this program";
-    default:
-        return mdb_strerror(code);
-    }
-}
-
-/* The checking process ends with these; a crash ends with something else. */
-enum { CHECK_WHOLE = 40, CHECK_FOREIGN, CHECK_PREFIX, CHECK_TORN, CHECK_UNREADABLE };
-
-static bool is_whole(MDB_env *env, MDB_txn *txn, MDB_dbi events, const char *path)
-{
-    MDB_envinfo info;
-    MDB_stat stat;
-    struct stat file;
-    MDB_cursor *cursor = NULL;
-    MDB_val key;
-    MDB_val value;
-    size_t count = 0;
-    if (mdb_env_info(env, &info) != 0 || mdb_stat(txn, events, &stat) != 0 ||
-        lstat(path, &file) != 0 || (size_t)file.st_size < (info.me_last_pgno + 1) * stat.ms_psize ||
-        mdb_cursor_open(txn, events, &cursor) != 0)
-        return false;
-    int code = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-    for (; code == 0; code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-        struct message message;
-        uint64_t sequence = 0;
-        if (key.mv_size != sizeof sequence)
-            return false;
-        memcpy(&sequence, key.mv_data, sizeof sequence);
-        if (!spool_record_read(be64toh(sequence), value.mv_data, value.mv_size, &message))
-            return false;
-        count++;
-    }
-    return code == MDB_NOTFOUND && count == stat.ms_entries;
-}
-
-/* In a process that ends without cleaning up, and says nothing of how. */
-static int check(const char *path, const char *about)
-{
-    MDB_env *env = NULL;
-    MDB_txn *txn = NULL;
-    MDB_dbi events;
-    const struct rlimit none = {0, 0};
-    (void)setrlimit(RLIMIT_CORE, &none);
-    (void)close(STDERR_FILENO);
-    int code = open_env(&env, path, 0, MDB_RDONLY);
-    if (code == 0)
-        code = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
-    if (code == 0)
-        code = identify(txn, about, &events);
-    switch (code) {
-    case 0:
-        return is_whole(env, txn, events, path) ? CHECK_WHOLE : CHECK_TORN;
-    case MDB_INVALID:
-    case MDB_INCOMPATIBLE:
-        return CHECK_FOREIGN;
-    case MDB_VERSION_MISMATCH:
-        return CHECK_PREFIX;
-    case MDB_NOTFOUND:
-    case MDB_CORRUPTED:
-    case MDB_PAGE_NOTFOUND:
-        return CHECK_TORN;
-    default:
-        return CHECK_UNREADABLE;
-    }
-}
-
-static bool check_apart(const char *path, const char *about, struct error *error)
-{
-    int status = 0;
-    pid_t child = fork();
-    if (child == 0)
-        _exit(check(path, about));
-    if (child < 0)
-        return error_set(error, VERDICT_FATAL, "no process to check the spool with: %s",
-                         strerrordesc_np(errno));
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-        ;
-    switch (WIFEXITED(status) ? WEXITSTATUS(status) : CHECK_TORN) {
-    case CHECK_WHOLE:
-        return true;
-    case CHECK_FOREIGN:
-        return refuse(error, path, explain(MDB_INCOMPATIBLE));
-    case CHECK_PREFIX:
-        return refuse(error, path, explain(MDB_VERSION_MISMATCH));
-    case CHECK_UNREADABLE:
-        return refuse(error, path, "it cannot be read");
-    default:
-        return refuse(error, path, "it is torn");
-    }
-}
-
 static char *path_in(const char *directory, const char *name)
 {
     return memory_format("%s/%s", directory, name);
 }
 
-bool spool_file_check(const char *directory, const char *prefix, struct error *error)
-{
-    char *path = path_in(directory, FILE_NAME);
-    char *about = memory_format(FORMAT "%s", prefix);
-    bool ok = access(path, F_OK) != 0 || check_apart(path, about, error);
-    free(path);
-    free(about);
-    return ok;
-}
-
 static int put_about(MDB_txn *txn, const char *about)
 {
     MDB_dbi database;
-    MDB_val key = {sizeof ABOUT - 1, (void *)(uintptr_t)ABOUT};
+    MDB_val key = {sizeof SPOOL_ABOUT - 1, (void *)(uintptr_t)SPOOL_ABOUT};
     MDB_val value = {strlen(about), (void *)(uintptr_t)about};
-    int code = mdb_dbi_open(txn, ABOUT, MDB_CREATE, &database);
+    int code = mdb_dbi_open(txn, SPOOL_ABOUT, MDB_CREATE, &database);
     if (code == 0)
         code = mdb_put(txn, database, &key, &value, 0);
-    return code == 0 ? mdb_dbi_open(txn, EVENTS, MDB_CREATE, &database) : code;
+    return code == 0 ? mdb_dbi_open(txn, SPOOL_EVENTS, MDB_CREATE, &database) : code;
 }
 
 static void sync_folder(const char *folder)
@@ -219,7 +63,7 @@ static int create(const struct spool_file *file)
     MDB_txn *txn = NULL;
     char *path = memory_format("%s.new", file->path);
     (void)unlink(path);
-    int code = open_env(&env, path, file->max_bytes, 0);
+    int code = spool_env_open(&env, path, file->max_bytes, 0);
     if (code == 0)
         code = mdb_txn_begin(env, NULL, 0, &txn);
     if (code == 0)
@@ -251,11 +95,11 @@ static int open_file(struct spool_file *file)
     MDB_txn *txn = NULL;
     int code = access(file->path, F_OK) == 0 ? 0 : create(file);
     if (code == 0)
-        code = open_env(&file->env, file->path, file->max_bytes, 0);
+        code = spool_env_open(&file->env, file->path, file->max_bytes, 0);
     if (code == 0)
         code = mdb_txn_begin(file->env, NULL, MDB_RDONLY, &txn);
     if (code == 0)
-        code = identify(txn, file->about, &file->events);
+        code = spool_env_identify(txn, file->about, &file->events);
     if (code == 0)
         code = mdb_txn_commit(txn); /* keeps the databases open */
     else if (txn != NULL)
@@ -286,8 +130,8 @@ struct spool_file *spool_file_open(const char *directory, const char *prefix, si
                                    struct error *error)
 {
     struct spool_file *file = memory_new(1, sizeof *file);
-    *file = (struct spool_file){.path = path_in(directory, FILE_NAME),
-                                .about = memory_format(FORMAT "%s", prefix),
+    *file = (struct spool_file){.path = path_in(directory, SPOOL_FILE),
+                                .about = memory_format(SPOOL_FORMAT "%s", prefix),
                                 .folder = memory_text(directory),
                                 .max_bytes = max_bytes / PAGE * PAGE,
                                 .lock = -1};
@@ -297,7 +141,7 @@ struct spool_file *spool_file_open(const char *directory, const char *prefix, si
         return file;
     if (code != 0)
         error_set(error, VERDICT_CONFIGURATION, "receiver.spool_dir: %s: %s", file->path,
-                  explain(code));
+                  spool_env_explain(code));
     spool_file_close(file);
     return NULL;
 }
@@ -376,6 +220,30 @@ static int write_once(const struct spool_file *file, const struct spool_line *li
     return code;
 }
 
+/* Bytes of the file's free pages. The library lists them in a database of its own, number 0: each
+ * value is a number and so many page numbers. */
+static size_t count_free(const struct spool_file *file)
+{
+    const MDB_dbi free_pages = 0;
+    MDB_txn *txn = NULL;
+    MDB_cursor *cursor = NULL;
+    MDB_val key;
+    MDB_val value;
+    size_t bytes = 0;
+    if (mdb_txn_begin(file->env, NULL, MDB_RDONLY, &txn) != 0)
+        return 0;
+    if (mdb_cursor_open(txn, free_pages, &cursor) == 0) {
+        while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+            size_t count = 0;
+            memcpy(&count, value.mv_data, sizeof count);
+            bytes += count * PAGE;
+        }
+        mdb_cursor_close(cursor);
+    }
+    mdb_txn_abort(txn);
+    return bytes;
+}
+
 /* Room on the disk for these lines, before anything is written, and for deletions beyond them: a
  * spool that has filled its disk must be able to become smaller. */
 static int allocate(struct spool_file *file, const struct spool_line *lines, size_t line_count)
@@ -393,6 +261,10 @@ static int allocate(struct spool_file *file, const struct spool_line *lines, siz
         wanted += spool_file_cost(lines[i].length);
     if (wanted > info.me_mapsize)
         wanted = info.me_mapsize;
+    if (wanted <= file->allocated)
+        return 0;
+    size_t free_bytes = count_free(file);
+    wanted = wanted > free_bytes ? wanted - free_bytes : 0;
     if (wanted <= file->allocated)
         return 0;
     size_t more = wanted - file->allocated;
@@ -471,7 +343,7 @@ void spool_file_shrink(struct spool_file *file)
     close_env(file);
     int code = open_file(file);
     if (code != 0)
-        log_error("spool_failed", LOG_TEXT("reason", explain(code)));
+        log_error("spool_failed", LOG_TEXT("reason", spool_env_explain(code)));
 }
 
 /* A leaf page (less its head) holds as many nodes as fit whole; a longer one has pages of its own.

@@ -4,6 +4,7 @@ import concurrent.futures
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -70,6 +71,7 @@ class Program:
         self.environment = dict(environment or {})
         self.starts = 0
         self.process = None
+        self._reading = threading.Lock()  # a test may have threads
         self._reset()
 
     def _reset(self):
@@ -133,15 +135,15 @@ class Program:
         return wait_until(find, timeout, lambda: self._message(f"event={name} {fields or ''}"))
 
     def _read_log(self):
-        with open(self.log_path, "rb") as file:
+        with self._reading, open(self.log_path, "rb") as file:
             file.seek(self._read_until)
             text = file.read()
-        whole = text[: text.rfind(b"\n") + 1]
-        self._read_until += len(whole)
-        for line in whole.decode("utf-8", "replace").splitlines():
-            pairs = logfmt.parse(line)
-            if pairs and "event" in pairs:
-                self._events.append(Event(pairs, len(self._events)))
+            whole = text[: text.rfind(b"\n") + 1]
+            self._read_until += len(whole)
+            for line in whole.decode("utf-8", "replace").splitlines():
+                pairs = logfmt.parse(line)
+                if pairs and "event" in pairs:
+                    self._events.append(Event(pairs, len(self._events)))
 
     def _message(self, what):
         return f"{self.label}: {what}\n--- {self.log_path}\n{tail(self.log_path)}"
