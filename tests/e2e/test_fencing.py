@@ -60,6 +60,12 @@ class Pair:
         self.receiver = bridge("receive", {"bridge.models": MODELS}, simulator=propexo)
         door = {"kafka.bootstrap.servers": kafka.doors[0].bootstrap}
         self.first = bridge("enrich", config | door, simulator=propexo)
+        wait_until(lambda: owned(self.first) == ALL, 60, "all partitions")
+        self.streams = 0
+        self.change(100)
+        self.wait_changes_done()
+        wait_until(self.batches, 30, "snapshots of the first one")
+        (self.producer,) = {batch.producer for batch in self.batches()}
         self.second = bridge("enrich", config, simulator=propexo)
         for one in (self.first, self.second):
             wait_until(lambda one=one: owned(one) == ALL / 2, 60, "half of the partitions")
@@ -72,37 +78,39 @@ class Pair:
                 body = {"trigger": "FIRST_SYNC_COMPLETE", "data": data}
                 assert self.receiver.post(body, secret=SECRET).status == 200
         else:
-            self.change()
+            self.change(self.changes)
         before = snapshots_of(self.first)
         wait_until(lambda: snapshots_of(self.first) > before + 500, 60, "snapshots of the first one")
 
-    def change(self):
-        self.propexo.begin(self.receiver.receiver_url(), rate=300, changes=self.changes)
+    def change(self, count):
+        self.streams += 1
+        self.propexo.begin(self.receiver.receiver_url(), rate=300, changes=count)
+
+    def wait_changes_done(self):
+        wait_until(lambda: len(self.propexo.events("changes_done")) == self.streams, 180, "all changes", 0.1)
 
     def stop_within_a_transaction(self, stop, go_on):
         """Calls stop() at a moment at which Kafka holds an open transaction of the first one."""
-        for _ in range(100):
+        for _ in range(20):
+            before = snapshots_of(self.first)
+            wait_until(self.left_open, 60, "a transaction of the first one")
             stop()
-            self.left = self.standing()
             self.stopped_at = time.time()
+            time.sleep(0.5)  # what was sent arrives
+            self.left = self.left_open()
             self.last_event = self.first.events()[-1]
             if self.left:
                 return
             go_on()
-            time.sleep(0.2)
+            wait_until(lambda before=before: snapshots_of(self.first) > before, 60, "snapshots again")
         raise Failure("it was never within a transaction")
 
-    def standing(self):
-        """The batches of transactions that stay open: those of one who does not move."""
-        before = self.open_batches()
-        time.sleep(0.5)
-        return [batch for batch in self.open_batches() if batch in before]
+    def left_open(self):
+        """The batches of the first one's transaction, when one is open."""
+        return [batch for batch in self.batches() if batch.producer == self.producer and batch.committed is None]
 
     def batches(self):
         return [one for model in MODELS for one in batches(self.kafka, f"{self.prefix}.snapshots.{model}")]
-
-    def open_batches(self):
-        return [batch for batch in self.batches() if batch.committed is None]
 
     def wait_taken_over(self, seconds):
         """The second one has all partitions, and has published on top of what it had; and so much time is over."""
@@ -115,10 +123,9 @@ class Pair:
         """The first one goes on. It is to find out, to publish nothing of what it had, and to come back."""
         revoked = self.first.wait_event("revoked", 90, after=self.last_event)
         assigned = self.first.wait_event("assigned", 90, after=revoked)
-        self.propexo.wait_changes_done(180)
+        self.wait_changes_done()
         self.kafka.wait_consumed(self.prefix, f"{self.prefix}.events.", 180)
-        (producer,) = {batch.producer for batch in self.left}
-        its = [batch for batch in self.batches() if batch.producer == producer]
+        its = [batch for batch in self.batches() if batch.producer == self.producer]
         places = {batch.place for batch in self.left}
         left = [batch for batch in its if batch.place in places]
         assert [batch.committed for batch in left] == [False] * len(self.left)
@@ -172,7 +179,7 @@ def check(pair, kind, snapshots, stop, go_on, seconds):
     pair.work(kind)
     pair.stop_within_a_transaction(stop, go_on)
     if kind == "backfill":
-        pair.change()
+        pair.change(pair.changes)
     pair.wait_taken_over(seconds)
     pair.proxy.heal()
     pair.first.thaw()
