@@ -182,15 +182,14 @@ static int compare_rows(const void *a, const void *b)
     return code != 0 ? code : model != 0 ? model : strcmp(x->outcome, y->outcome);
 }
 
-/* In order of code, model and outcome; the caller frees. NULL when there is none. */
+/* In order of code, model and outcome; the caller frees. */
 static const struct replay_row **sorted(const struct replay_report *report)
 {
     size_t cursor = 0;
     size_t n = 0;
     const struct table_slot *slot;
-    if (report->rows.count == 0)
-        return NULL;
-    const struct replay_row **rows = memory_new(report->rows.count, sizeof(struct replay_row *));
+    const struct replay_row **rows =
+        memory_new(report->rows.count + 1, sizeof(struct replay_row *));
     while ((slot = table_next(&report->rows, &cursor)) != NULL)
         rows[n++] = slot->value;
     qsort(rows, n, sizeof(struct replay_row *), compare_rows);
@@ -219,7 +218,7 @@ void replay_report_print(const struct replay_report *report, bool dry_run, bool 
 {
     const struct replay_row **rows = sorted(report);
     print_places(report);
-    if (rows != NULL)
+    if (report->rows.count > 0)
         (void)printf("%-24s %-32s %10s  %s\n", "code", "model", "letters", "outcome");
     for (size_t i = 0; i < report->rows.count; i++)
         (void)printf("%-24s %-32s %10" PRId64 "  %s\n", rows[i]->code, rows[i]->model,

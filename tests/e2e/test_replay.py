@@ -142,9 +142,10 @@ def test_an_event_that_failed_goes_back_as_it_was(bridge, kafka, prefix, replay,
         (event,) = kafka.read(f"{prefix}.events.units")
         own = headers_but(first, *LETTER_HEADERS, *STORY)
         assert own == headers_but(event) and first.value == event.value and first.key == event.key
-        assert first.header("attempts") == "4" and first.header("replayed") is None
+        attempts = int(first.header("attempts"))
+        assert attempts > 1 and first.header("replayed") is None
         assert (first.header("source_partition"), first.header("source_offset")) == (str(event.partition), "0")
-        # Four attempts with pauses between them: the first of them counts, not when the letter was written.
+        # Several attempts with pauses between them: the first of them counts, not when the letter was written.
         failed = first.header("first_failed_at")
         moment = time.mktime(time.strptime(failed[:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone
         assert before - 1 <= moment <= first.timestamp / 1000 - 1.5
@@ -158,7 +159,8 @@ def test_an_event_that_failed_goes_back_as_it_was(bridge, kafka, prefix, replay,
             assert headers_but(events[-1], *STORY) == headers_but(event)
             assert events[-1].partition == event.partition
             assert events[-1].header("replayed") == letters[-1].header("replayed") == str(number)
-            assert (events[-1].header("attempts"), letters[-1].header("attempts")) == (str(4 * number), str(4 * number + 4))
+            assert events[-1].header("attempts") == str(attempts * number)
+            assert letters[-1].header("attempts") == str(attempts * (number + 1))
             assert {one.header("first_failed_at") for one in [*events[1:], *letters]} == {failed}
             assert headers_but(letters[-1], *LETTER_HEADERS, *STORY) == headers_but(event)
         del api.answers["units", "u"]
