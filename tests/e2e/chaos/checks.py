@@ -19,7 +19,7 @@ from harness.wait import Failure, wait_until
 MIB = 1024 * 1024
 RECEIVER_MIB = 64
 ENRICHER_MIB = 160
-SETTLE_SECONDS = 240
+SETTLE_SECONDS = 120
 QUIET_SECONDS = 3
 SNAPSHOTS = [f"{PREFIX}.snapshots.{model}" for model in [*READ, ASSEMBLED]]
 TOO_LARGE = "too-large"
@@ -91,8 +91,21 @@ def settle(world):
         wait_until(lambda: backfilled(world), SETTLE_SECONDS, lambda: f"backfills: {open_backfills(world)}", interval=2)
         wait_until(lambda: at_rest(kafka), SETTLE_SECONDS, "snapshots that stay as they are", interval=0.1)
     except (Failure, KafkaException) as failure:
-        problems.append(f"settle: {failure}")
+        problems.append(f"settle: {failure}; {state(world)}")
     return problems
+
+
+def state(world):
+    """What each process says of itself that may tell why it does not come to rest."""
+    names = ("spool_events", "waiting_records", "partitions_owned", "partitions_paused", "api_breaker_open")
+    found = {}
+    for member in world.members:
+        try:
+            metrics = member.program.metrics()
+            found[member.name] = {name: int(metrics.sum(f"bridge_{name}")) for name in names}
+        except (OSError, Failure) as failure:
+            found[member.name] = str(failure)
+    return found
 
 
 def at_rest(kafka):
@@ -164,7 +177,7 @@ def check_truth(world):
         truth = simulator.truth(model)
         missing = sorted(truth.keys() - last.keys())
         wrong = {key: differences(last[key], record) for key, record in truth.items() if key in last}
-        wrong = [(key, found[0], read_sequence(last[key])) for key, found in wrong.items() if found]
+        wrong = [(key, found[0][:200], read_sequence(last[key])) for key, found in wrong.items() if found]
         if missing:
             problems.append(f"(b) {model}: {len(missing)} records without a snapshot: {missing[:3]}")
         if wrong:

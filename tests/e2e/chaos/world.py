@@ -14,8 +14,7 @@ PREFIX = "chaos"
 GROUP = "chaos"
 READ = ["residents", "leases", "units"]
 ASSEMBLED = "contracts"
-CHILD = "residents_to_leases"
-MODELS = [*READ, CHILD, ASSEMBLED]
+MODELS = [*READ, ASSEMBLED]
 SESSION_MS = 6000
 SPOOL_AFTER_MS = 1000
 # What a record may become: larger than a message of this topic may be (SMALL_TOPIC).
@@ -30,7 +29,6 @@ SIMULATOR = {
     "limit_per_minute": 0,
     "latency_ms": 150,
     "shape": "mixed",
-    "mixed_orphans": 5,
     "last_seen_percent": 15,
     "late": "3:3000",
     "replay": "3:2000",
