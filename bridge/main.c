@@ -16,6 +16,7 @@
 #include "bridge/commands/check.h"
 #include "bridge/commands/config.h"
 #include "bridge/commands/recover.h"
+#include "bridge/commands/replay.h"
 #include "bridge/commands/schemas.h"
 #include "bridge/commands/service.h"
 #include "bridge/commands/topics.h"
@@ -115,6 +116,11 @@ static const struct command {
      "produce the changes again whose webhooks were lost",
      CONFIG_NEED_API,
      command_recover},
+    {{"replay", NULL,
+      OPTION_CODE | OPTION_MODEL | OPTION_SINCE | OPTION_LIMIT | OPTION_DRY_RUN | OPTION_JSON},
+     "send dead letters back to where they came from",
+     CONFIG_NEED_NOTHING,
+     command_replay},
     {{"config", NULL, 0},
      "print the effective configuration, secrets masked",
      CONFIG_NEED_NOTHING,
@@ -148,7 +154,8 @@ static void print_usage(FILE *out)
         "verify takes --integration ID, --model M (several), --ignore FIELD or MODEL.FIELD\n"
         "  (several), --limit N, --repair, --json.\n"
         "recover takes --since T (such as 90m, 6h, 2d or 2026-01-31T12:00:00Z),\n"
-        "  --integration ID, --dry-run.\n",
+        "  --integration ID, --dry-run.\n"
+        "replay takes --code C, --model M (several), --since T, --limit N, --dry-run, --json.\n",
         out);
     (void)fputs("\nWithout --config, " CONFIG_DEFAULT_FILE " is read where it exists.\n"
                 "Each key can also be set as BRIDGE_<SECTION>_<KEY> in the environment.\n",

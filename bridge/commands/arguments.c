@@ -1,11 +1,19 @@
 #include "bridge/commands/arguments.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool has_option(const struct arguments *arguments, enum option option)
 {
     return (arguments->given & option) != 0;
+}
+
+bool argument_number(const char *text, int64_t most, int64_t *number)
+{
+    char *end = NULL;
+    *number = strtoll(text, &end, 10);
+    return *text >= '0' && *text <= '9' && *end == '\0' && *number <= most;
 }
 
 static bool is_word(const struct syntax *syntax, const char *text)
@@ -89,6 +97,8 @@ static bool parse_option(const struct syntax *syntax, const char *text, struct w
         return put(value, &arguments->since);
     if ((options & OPTION_URL) != 0 && (value = option("--url", text, words)))
         return put(value, &arguments->url);
+    if ((options & OPTION_CODE) != 0 && (value = option("--code", text, words)))
+        return put(value, &arguments->code);
     return parse_switch(syntax, text, arguments);
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "bridge/base/attributes.h"
 
@@ -25,6 +26,7 @@ struct arguments {
     const char *limit; /* NULL = not given */
     const char *since; /* NULL = not given */
     const char *url;   /* NULL = not given */
+    const char *code;  /* NULL = not given */
     unsigned given;    /* the bits of enum option that stand alone */
 };
 
@@ -42,6 +44,7 @@ enum option {
     OPTION_DRY_RUN = 1 << 9,     /* --dry-run */
     OPTION_URL = 1 << 10,        /* --url URL, which must be given */
     OPTION_ROTATE = 1 << 11,     /* --rotate */
+    OPTION_CODE = 1 << 12,       /* --code C */
 };
 
 struct syntax {
@@ -52,6 +55,9 @@ struct syntax {
 
 /* One of those that stand alone was given. */
 bool has_option(const struct arguments *arguments, enum option option);
+
+/* A number of digits alone, up to `most`. */
+bool argument_number(const char *text, int64_t most, int64_t *number) MUST_CHECK;
 
 /* Reads argv from the third on; borrows its texts. False with a sentence on standard error. */
 bool arguments_parse(const struct syntax *syntax, int argc, char **argv,

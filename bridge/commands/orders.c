@@ -115,12 +115,11 @@ static void count_open(struct orders *orders, int64_t by)
     (void)pthread_mutex_unlock(&orders->lock);
 }
 
-bool orders_send(struct orders *orders, int place, const char *integration_id, const char *trigger,
-                 const char *text, struct message *message, struct error *error)
+void orders_address(const struct topics *topics, const struct selection *selection, int place,
+                    const char *integration_id, const char *trigger, const char *text,
+                    struct message *message)
 {
-    int64_t deadline = clock_ms() + KEPT_MS;
-    int64_t open = 0;
-    message->topic = orders->topics->events[place];
+    message->topic = topics->events[place];
     message->partition = -1;
     message->key = integration_id;
     message->key_length = strlen(integration_id);
@@ -128,8 +127,17 @@ bool orders_send(struct orders *orders, int place, const char *integration_id, c
     message->value_length = strlen(text);
     message_header(message, "content-type", "application/json");
     message_header(message, "integration_id", integration_id);
-    message_header(message, "model", orders->selection->names[place]);
+    message_header(message, "model", selection->names[place]);
     message_header(message, "trigger", trigger);
+}
+
+bool orders_send(struct orders *orders, int place, const char *integration_id, const char *trigger,
+                 const char *text, struct message *message, struct error *error)
+{
+    int64_t deadline = clock_ms() + KEPT_MS;
+    int64_t open = 0;
+    orders_address(orders->topics, orders->selection, place, integration_id, trigger, text,
+                   message);
     for (;;) {
         if (!look(orders, &open, error))
             return false;

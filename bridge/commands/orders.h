@@ -43,6 +43,12 @@ bool orders_prepare(struct orders *orders, bool create, struct error *error) MUS
 /* Connects the producer, if it is not yet. */
 bool orders_connect(struct orders *orders, struct error *error) MUST_CHECK;
 
+/* Makes `message` one of an integration for the events topic of the model at `place`: a JSON text
+ * and the headers that all have, behind those that it has already. It borrows all. */
+void orders_address(const struct topics *topics, const struct selection *selection, int place,
+                    const char *integration_id, const char *trigger, const char *text,
+                    struct message *message);
+
 /* Produces a message of an integration to the events topic of the model at `place`: a JSON text and
  * the headers that all have. The caller may have put further headers into `message`. Waits while
  * the producer's queue is full. */

@@ -106,13 +106,6 @@ static bool keep(struct recovery *recovery, int place, const struct recreate_cha
     return true;
 }
 
-/* One fetch of the record shows all that happened to it. */
-static bool is_fetched(const struct model *model)
-{
-    enum model_kind kind = model_kind(model);
-    return (kind == MODEL_BY_ID || kind == MODEL_BY_LIST) && model->parent_count == 0;
-}
-
 static bool take_change(struct recovery *recovery, const char *integration_id, const cJSON *item,
                         struct error *error)
 {
@@ -131,7 +124,7 @@ static bool take_change(struct recovery *recovery, const char *integration_id, c
     bool ok = true;
     if (text == NULL)
         recovery->skipped++; /* bytes that are no text: no webhook could have told it either */
-    else if (!is_fetched(model) || !keep(recovery, place, &change, text))
+    else if (!model_is_fetched(model) || !keep(recovery, place, &change, text))
         ok = produce(recovery, place, integration_id, change.record_id, change.is_new, text, error);
     free(text);
     return ok;
@@ -244,8 +237,7 @@ static bool read_since(struct recovery *recovery, int *code)
     const char *text = recovery->arguments->since;
     int64_t now_ms = clock_wall_ms();
     if (text == NULL || !recover_since(text, now_ms, &recovery->since_ms)) {
-        (void)fprintf(stderr, "propexo-bridge recover: --since takes a moment in the past such as "
-                              "2026-01-31T12:00:00Z, or a span such as 90m, 6h or 2d\n");
+        (void)fprintf(stderr, "propexo-bridge recover: --since takes " SINCE_WORDS "\n");
         *code = EX_USAGE;
         return false;
     }

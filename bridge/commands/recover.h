@@ -13,6 +13,10 @@
 #include "bridge/commands/arguments.h"
 #include "bridge/config/config.h"
 
+/* What recover_since takes, in words. */
+#define SINCE_WORDS \
+    "a moment in the past such as 2026-01-31T12:00:00Z, or a span such as 90m, 6h or 2d"
+
 /* The moment that `text` names, in milliseconds of the wall clock: one such as 2026-01-31T12:00:00Z
  * (codec/timestamp.h), or a span back from `now_ms` such as 90m, 6h or 2d. False for anything else,
  * and for what lies in the future. Pure. */

@@ -15,12 +15,8 @@
 
 static bool read_limit(const char *text, int64_t *limit)
 {
-    char *end = NULL;
     *limit = SHOWN_DEFAULT;
-    if (text == NULL)
-        return true;
-    *limit = strtoll(text, &end, 10);
-    if (*text >= '0' && *text <= '9' && *end == '\0' && *limit <= SHOWN_MOST)
+    if (text == NULL || argument_number(text, SHOWN_MOST, limit))
         return true;
     (void)fprintf(stderr, "propexo-bridge verify: --limit takes a number up to %d\n", SHOWN_MOST);
     return false;

@@ -110,6 +110,8 @@ bool record_tries_again(struct engine *engine, struct record *record, enum api_o
         record->attempts = 0;
     record->outcome = (uint8_t)outcome;
     record->attempts += record->attempts < UINT16_MAX;
+    if (policy->attempts != 0 && record->failed_s == 0)
+        record->failed_s = (uint32_t)(clock_wall_ms() / 1000);
     if (policy->attempts != 0 && record->attempts >= policy->attempts)
         return false;
     record_later(engine, record, now_ms, policy_delay(policy, record->attempts, &engine->random));
@@ -128,8 +130,7 @@ void record_missed(struct engine *engine, struct record *record, uint64_t start,
     } else {
         char text[160];
         (void)snprintf(text, sizeof text, "%s (status %ld)", detail, status);
-        engine_dead_letter(engine, record->place, record->id, record->integration_id, &record->now,
-                           record->attempts, policy_for(outcome)->code, text);
+        engine_give_up(engine, record, policy_for(outcome)->code, text);
         record_end(engine, record, now_ms);
     }
 }

@@ -49,8 +49,9 @@ struct item {
     const char *code; /* ITEM_DEAD_LETTER; static */
     char message[160];
     int attempts;
-    bool bare;                      /* a dead letter that goes without its events' bytes */
-    struct claim claim;             /* the events this item does */
+    int64_t failed_ms;  /* ITEM_DEAD_LETTER: wall clock, when the record failed first; 0 = now */
+    bool bare;          /* a dead letter that goes without its events' bytes */
+    struct claim claim; /* the events this item does */
     rd_kafka_message_t **originals; /* their bytes, once read again; NULL before */
 };
 

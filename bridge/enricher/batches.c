@@ -132,27 +132,52 @@ void engine_text(struct engine *engine, enum item_kind kind, int slot, const cha
     engine_settle(engine, item, claim == NULL ? &none : claim);
 }
 
+/* Why a claim's events become dead letters. */
+struct failure {
+    const char *code;
+    const char *detail;
+    int attempts;
+    int64_t first_ms; /* wall clock; 0 = now */
+};
+
 static void add_dead_letter(struct engine *engine, int place, const char *record_id,
-                            const char *integration_id, struct claim *claim, int attempts,
-                            const char *code, const char *detail)
+                            const char *integration_id, struct claim *claim,
+                            const struct failure *failure)
 {
     struct item *item = engine_item(engine, ITEM_DEAD_LETTER, place, record_id, integration_id);
-    item->code = code;
-    item->attempts = attempts;
-    (void)snprintf(item->message, sizeof item->message, "%s", detail);
+    item->code = failure->code;
+    item->attempts = failure->attempts;
+    item->failed_ms = failure->first_ms;
+    (void)snprintf(item->message, sizeof item->message, "%s", failure->detail);
     engine_settle(engine, item, claim);
 }
 
 /* A record with ten thousands of events does not make one batch of them. */
+static void add_dead_letters(struct engine *engine, int place, const char *record_id,
+                             const char *integration_id, struct claim *claim,
+                             const struct failure *failure)
+{
+    while (claim->count > BATCH_EVENTS) {
+        struct claim part = claim_split(claim, BATCH_EVENTS);
+        add_dead_letter(engine, place, record_id, integration_id, &part, failure);
+    }
+    add_dead_letter(engine, place, record_id, integration_id, claim, failure);
+}
+
 void engine_dead_letter(struct engine *engine, int place, const char *record_id,
                         const char *integration_id, struct claim *claim, int attempts,
                         const char *code, const char *detail)
 {
-    while (claim->count > BATCH_EVENTS) {
-        struct claim part = claim_split(claim, BATCH_EVENTS);
-        add_dead_letter(engine, place, record_id, integration_id, &part, attempts, code, detail);
-    }
-    add_dead_letter(engine, place, record_id, integration_id, claim, attempts, code, detail);
+    struct failure failure = {code, detail, attempts, 0};
+    add_dead_letters(engine, place, record_id, integration_id, claim, &failure);
+}
+
+void engine_give_up(struct engine *engine, struct record *record, const char *code,
+                    const char *detail)
+{
+    struct failure failure = {code, detail, record->attempts, (int64_t)record->failed_s * 1000};
+    add_dead_letters(engine, record->place, record->id, record->integration_id, &record->now,
+                     &failure);
 }
 
 void engine_forward(struct engine *engine, int place, const char *record_id,

@@ -143,7 +143,8 @@ static void prepare_all(struct committer *committer)
 bool committer_connect(struct committer *committer, struct error *error)
 {
     while (committer->producer == NULL) {
-        committer->producer = transaction_producer_new(&committer->kafka, committer->cancel, error);
+        committer->producer = transaction_producer_new(&committer->kafka, KAFKA_TRANSACTIONAL,
+                                                       INT64_MAX, committer->cancel, error);
         if (committer->producer != NULL)
             break;
         health_set(HEALTH_PUBLISHER, false, "the transactional producer is not connected");
@@ -248,8 +249,10 @@ static enum transaction_outcome add_events(struct committer *committer, const st
         if (item->kind == ITEM_FORWARD && original != NULL)
             envelope_forward(&envelope, item, topic, original);
         else
-            envelope_dead_letter(&envelope, item, topics->dead_letters, original, topic,
-                                 ref->slot % topics->partitions, ref->offset);
+            envelope_dead_letter(
+                &envelope, item, topics->dead_letters, original,
+                &(struct event_place){topic, ref->slot % topics->partitions, ref->offset},
+                committer->selection->names[item->place]);
         outcome = add(committer, &envelope, index, error);
     }
     return outcome;

@@ -351,6 +351,10 @@ void engine_dead_letter(struct engine *engine, int place, const char *record_id,
                         const char *integration_id, struct claim *claim, int attempts,
                         const char *code, const char *detail);
 
+/* The same for all that waits for the record and was there at its last attempt. */
+void engine_give_up(struct engine *engine, struct record *record, const char *code,
+                    const char *detail);
+
 /* Gives the publisher what it has a hand free for; the open batch when it is old enough, or
  * `at_once`. Returns the milliseconds until the open batch will be, INT64_MAX when there is nothing
  * to wait for. */

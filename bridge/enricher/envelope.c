@@ -149,25 +149,18 @@ void envelope_forward(struct envelope *envelope, const struct item *item, const 
                       const rd_kafka_message_t *original)
 {
     struct message *message = &envelope->message;
-    rd_kafka_headers_t *headers = NULL;
-    const char *name;
-    const void *value;
-    size_t length;
+    struct message event;
+    message_borrow(&event, original);
     message->topic = topic;
     message->partition = -1;
     set_key(message, item->integration_id);
-    message->value = original->payload;
-    message->value_length = original->len;
-    if (rd_kafka_message_headers(original, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        /* Two places are needed for our own; a foreign event with more headers loses the last ones.
-         */
-        for (size_t i = 0; message->header_count < MESSAGE_HEADERS - 2 &&
-                           rd_kafka_header_get_all(headers, i, &name, &value, &length) ==
-                               RD_KAFKA_RESP_ERR_NO_ERROR;
-             i++) {
-            if (!is_replaced(name))
-                message_header_bytes(message, name, value, length);
-        }
+    message->value = event.value;
+    message->value_length = event.value_length;
+    /* Two places are needed for our own; a foreign event with more headers loses the last ones. */
+    for (size_t i = 0; i < event.header_count && message->header_count < MESSAGE_HEADERS - 2; i++) {
+        const struct message_header *header = &event.headers[i];
+        if (!is_replaced(header->name))
+            message_header_bytes(message, header->name, header->value, header->length);
     }
     message_header(message, "integration_id", item->integration_id);
     message_header(message, "forwarded", "true");
@@ -179,45 +172,88 @@ static void add_large_answer(struct envelope *envelope, const struct large_answe
     message_header_bytes(message, "answer_head", large->head, large->head_length);
     if (large->length == 0)
         return;
-    (void)snprintf(envelope->number[4], sizeof envelope->number[4], "%zu", large->length);
-    message_header(message, "answer_length", envelope->number[4]);
+    (void)snprintf(envelope->number[3], sizeof envelope->number[3], "%zu", large->length);
+    message_header(message, "answer_length", envelope->number[3]);
     message_header(message, "answer_sha256", large->sha256);
 }
 
+/* The event's key, bytes and headers, and what it tells of earlier failures. */
+static void take_event(struct envelope *envelope, const struct item *item,
+                       const rd_kafka_message_t *original)
+{
+    struct message *message = &envelope->message;
+    struct message event;
+    message_borrow(&event, original);
+    message->key = event.key;
+    message->key_length = event.key_length;
+    message->value = event.value;
+    message->value_length = event.value_length;
+    envelope->past = dead_letter_past(&event);
+    if (!item->bare)
+        dead_letter_keep(message, &event);
+}
+
+/* What the event does not say itself. */
+static void add_missing(struct message *message, const char *name, const char *text)
+{
+    if (message_find(message, name) == NULL)
+        message_header(message, name, text);
+}
+
+/* A child's event may fail for a record that shows the child. */
+static void add_failed_record(struct envelope *envelope, const struct item *item, const char *model)
+{
+    const struct message_header *own = message_find(&envelope->message, "record_id");
+    if (own == NULL || item->record_id == NULL ||
+        (own->length == strlen(item->record_id) &&
+         memcmp(own->value, item->record_id, own->length) == 0))
+        return;
+    envelope->failed = memory_format("%s/%s", model, item->record_id);
+    message_header(&envelope->message, "failed_record", envelope->failed);
+}
+
+/* Of an event that was sent back, all that it failed is one story. */
+static void add_past(struct envelope *envelope, const struct item *item)
+{
+    struct dead_letter_past *past = &envelope->past;
+    char time[CLOCK_TEXT_SIZE];
+    past->attempts += item->attempts > 0 ? item->attempts : 1;
+    if (past->first_failed_at[0] == '\0')
+        (void)snprintf(
+            past->first_failed_at, sizeof past->first_failed_at, "%s",
+            clock_format(item->failed_ms > 0 ? item->failed_ms : item->fetched_ms, time));
+    dead_letter_add_past(&envelope->message, past, &envelope->texts);
+}
+
 void envelope_dead_letter(struct envelope *envelope, const struct item *item, const char *topic,
-                          const rd_kafka_message_t *original, const char *source_topic,
-                          int source_partition, int64_t source_offset)
+                          const rd_kafka_message_t *original, const struct event_place *place,
+                          const char *model)
 {
     struct message *message = &envelope->message;
     message->topic = topic;
     message->partition = -1;
-    if (original != NULL) {
-        message->key = original->key;
-        message->key_length = original->key_len;
-        message->value = original->payload;
-        message->value_length = original->len;
-    }
-    (void)snprintf(envelope->number[0], sizeof envelope->number[0], "%d", source_partition);
-    (void)snprintf(envelope->number[1], sizeof envelope->number[1], "%" PRId64, source_offset);
-    (void)snprintf(envelope->number[2], sizeof envelope->number[2], "%d", item->attempts);
-    clock_format(item->fetched_ms, envelope->fetched_at);
+    if (original != NULL)
+        take_event(envelope, item, original);
+    (void)snprintf(envelope->number[0], sizeof envelope->number[0], "%d", place->partition);
+    (void)snprintf(envelope->number[1], sizeof envelope->number[1], "%" PRId64, place->offset);
     message_header(message, "error_code", item->code == NULL ? "original-gone" : item->code);
     message_header(message, "error_message", item->message);
     message_header(message, "source", "enricher");
-    message_header(message, "source_topic", source_topic);
+    message_header(message, "source_topic", place->topic);
     message_header(message, "source_partition", envelope->number[0]);
     message_header(message, "source_offset", envelope->number[1]);
-    message_header(message, "attempts", envelope->number[2]);
-    message_header(message, "first_failed_at", envelope->fetched_at);
-    message_header(message, "integration_id", item->integration_id);
-    message_header(message, "record_id", item->record_id);
+    add_past(envelope, item);
+    add_failed_record(envelope, item, model);
+    add_missing(message, "integration_id", item->integration_id);
+    add_missing(message, "model", model);
+    add_missing(message, "record_id", item->record_id);
     message_header(message, "original", original == NULL ? "gone" : item->bare ? "cut" : NULL);
     if (item->claim.large != NULL)
         add_large_answer(envelope, item->claim.large);
     if (original == NULL || !item->bare)
         return;
-    (void)snprintf(envelope->number[3], sizeof envelope->number[3], "%zu", original->len);
-    message_header(message, "original_length", envelope->number[3]);
+    (void)snprintf(envelope->number[2], sizeof envelope->number[2], "%zu", original->len);
+    message_header(message, "original_length", envelope->number[2]);
     message_header(message, "original_sha256",
                    digest_sha256(original->payload, original->len, envelope->sha256));
     if (message->value_length > HEAD_SIZE)
@@ -226,6 +262,7 @@ void envelope_dead_letter(struct envelope *envelope, const struct item *item, co
 
 void envelope_free(struct envelope *envelope)
 {
+    free(envelope->failed);
     free(envelope->source);
     free(envelope->subject);
     free(envelope->key);

@@ -12,6 +12,7 @@
 #include "bridge/base/digest.h"
 #include "bridge/base/random.h"
 #include "bridge/enricher/batch.h"
+#include "bridge/kafka/dead_letter.h"
 #include "bridge/kafka/message.h"
 #include "bridge/kafka/topics.h"
 #include "bridge/propexo/selection.h"
@@ -21,12 +22,15 @@ struct envelope {
     struct message message;
     char id[33];
     char fetched_at[32];
-    char number[5][24];
+    char number[4][24];
+    struct dead_letter_past past;
+    struct dead_letter_texts texts;
     char sha256[DIGEST_TEXT_SIZE];
     char *source;
     char *subject;
     char *changed_fields;
     char *key;
+    char *failed;
 };
 
 /* A snapshot of `value` (NULL: tombstone). */
@@ -55,12 +59,20 @@ void envelope_event(struct envelope *envelope, const struct item *item, const ch
 void envelope_forward(struct envelope *envelope, const struct item *item, const char *topic,
                       const rd_kafka_message_t *original);
 
-/* A dead letter for one event, with its bytes as they came; `original` is NULL when the topic no
- * longer holds it. Of an answer that was too large the head, the length and the sha256 go along.
- * With item->bare the first KiB goes, with the length and the sha256 of the whole in headers. */
+/* Where an event that fails was read. */
+struct event_place {
+    const char *topic;
+    int partition;
+    int64_t offset;
+};
+
+/* A dead letter for one event of the item, with its bytes and headers as they came; `original` is
+ * NULL when the topic no longer holds it. `model` is the item's. Of an answer that was too large
+ * the head, the length and the sha256 go along. With item->bare the first KiB goes, without the
+ * event's headers, with the length and the sha256 of the whole in headers. */
 void envelope_dead_letter(struct envelope *envelope, const struct item *item, const char *topic,
-                          const rd_kafka_message_t *original, const char *source_topic,
-                          int source_partition, int64_t source_offset);
+                          const rd_kafka_message_t *original, const struct event_place *place,
+                          const char *model);
 
 void envelope_free(struct envelope *envelope);
 

@@ -204,6 +204,7 @@ bool pending_settle(struct pending *pending, struct record *record)
     record->now = take_later(record);
     record->state = RECORD_WAITING;
     record->attempts = 0;
+    record->failed_s = 0;
     record->reread = false;
     record->alone = false;
     record->urged = false;

@@ -88,6 +88,8 @@ struct record {
     bool reread : 1;   /* the consistency rule has asked for its second reading already */
     bool dirty : 1;    /* `work`: events were taken since the conflict's question was asked */
     uint16_t attempts; /* failures of the current kind in a row */
+    uint32_t failed_s; /* wall clock, in seconds: the first failure that counts, of any kind; 0 =
+                          there was none. In seconds, which takes no memory here */
     const char *id;    /* inside `key` */
     const char *integration_id; /* of pending_integration; NULL for an orphan */
     struct claim now;

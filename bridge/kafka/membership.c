@@ -18,6 +18,11 @@ struct membership *membership_new(rd_kafka_consumer_group_metadata_t *metadata)
     return membership;
 }
 
+struct membership *membership_outside(const char *group)
+{
+    return membership_new(rd_kafka_consumer_group_metadata_new(group));
+}
+
 struct membership *membership_share(struct membership *membership)
 {
     atomic_fetch_add(&membership->references, 1);

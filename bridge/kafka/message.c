@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bridge/base/log.h"
+#include "bridge/base/memory.h"
 
 void message_header_bytes(struct message *message, const char *name, const void *value,
                           size_t length)
@@ -19,6 +20,42 @@ void message_header(struct message *message, const char *name, const char *text)
 {
     if (text != NULL)
         message_header_bytes(message, name, text, strlen(text));
+}
+
+void message_borrow(struct message *message, const rd_kafka_message_t *from)
+{
+    rd_kafka_headers_t *headers = NULL;
+    const char *name;
+    const void *value;
+    size_t length;
+    *message = (struct message){.topic = rd_kafka_topic_name(from->rkt),
+                                .partition = from->partition,
+                                .key = from->key,
+                                .key_length = from->key_len,
+                                .value = from->payload,
+                                .value_length = from->len};
+    if (rd_kafka_message_headers(from, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    while (message->header_count < MESSAGE_HEADERS &&
+           rd_kafka_header_get_all(headers, message->header_count, &name, &value, &length) ==
+               RD_KAFKA_RESP_ERR_NO_ERROR)
+        message_header_bytes(message, name, value, length);
+}
+
+const struct message_header *message_find(const struct message *message, const char *name)
+{
+    for (size_t i = message->header_count; i > 0; i--) {
+        if (strcmp(message->headers[i - 1].name, name) == 0)
+            return &message->headers[i - 1];
+    }
+    return NULL;
+}
+
+char *message_text(const struct message *message, const char *name)
+{
+    const struct message_header *header = message_find(message, name);
+    return header == NULL || header->value == NULL ? NULL
+                                                   : memory_text_n(header->value, header->length);
 }
 
 rd_kafka_resp_err_t message_produce(rd_kafka_t *handle, const struct message *message, void *opaque)

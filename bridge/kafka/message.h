@@ -10,7 +10,7 @@
 
 #include "bridge/base/attributes.h"
 
-#define MESSAGE_HEADERS 24
+#define MESSAGE_HEADERS 48
 
 struct message_header {
     const char *name;
@@ -34,6 +34,17 @@ struct message {
 void message_header(struct message *message, const char *name, const char *text);
 void message_header_bytes(struct message *message, const char *name, const void *value,
                           size_t length);
+
+/* A message that was read, with its headers (of more than MESSAGE_HEADERS the first ones). It
+ * borrows all from `from`. */
+void message_borrow(struct message *message, const rd_kafka_message_t *from);
+
+/* The last header of that name; NULL when there is none. */
+const struct message_header *message_find(const struct message *message,
+                                          const char *name) MUST_CHECK;
+
+/* Its value, as a text that the caller frees; NULL when there is none. */
+char *message_text(const struct message *message, const char *name) MUST_CHECK;
 
 /* Hands a copy to librdkafka; `opaque` comes back with the delivery report. NO_ERROR, or QUEUE_FULL
  * and the like, as rd_kafka_producev says. Any thread. */

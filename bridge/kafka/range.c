@@ -14,10 +14,12 @@
 struct range {
     rd_kafka_t *handle;
     rd_kafka_t *ends; /* sees the logs' ends with what is not committed */
+    bool stopped;
     rd_kafka_message_t *messages[BATCH];
 };
 
 struct reading {
+    const struct range *range;
     int64_t to;
     int64_t next;
     bool ended;
@@ -86,6 +88,11 @@ const char *range_header(const rd_kafka_message_t *message, const char *name, si
     return value;
 }
 
+int64_t range_timestamp(const rd_kafka_message_t *message)
+{
+    return rd_kafka_message_timestamp(message, NULL);
+}
+
 /* Takes one message; false with `error` when it is a failure. */
 static bool take_one(struct reading *reading, const rd_kafka_message_t *message,
                      struct error *error)
@@ -106,7 +113,7 @@ static bool take_one(struct reading *reading, const rd_kafka_message_t *message,
     }
     reading->take(reading->context, message);
     reading->next = message->offset + 1;
-    reading->ended = reading->next >= reading->to;
+    reading->ended = reading->next >= reading->to || reading->range->stopped;
     return true;
 }
 
@@ -148,16 +155,28 @@ static bool read_from(struct range *range, const char *name, int partition, int6
     return ok;
 }
 
+void range_stop(struct range *range)
+{
+    range->stopped = true;
+}
+
+bool range_bounds(struct range *range, const char *topic, int partition, int64_t *low,
+                  int64_t *high, struct error *error)
+{
+    rd_kafka_resp_err_t code =
+        rd_kafka_query_watermark_offsets(range->ends, topic, partition, low, high, ANSWER_MS);
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ||
+           error_set(error, VERDICT_RETRY, "reading %s: %s", topic, rd_kafka_err2str(code));
+}
+
 bool range_read(struct range *range, const char *topic, int partition, int64_t from, int64_t to,
                 range_take *take, void *context, const atomic_bool *cancel, int64_t *next,
                 struct error *error)
 {
     int64_t low = 0;
     int64_t high = 0;
-    rd_kafka_resp_err_t code =
-        rd_kafka_query_watermark_offsets(range->ends, topic, partition, &low, &high, ANSWER_MS);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return error_set(error, VERDICT_RETRY, "reading %s: %s", topic, rd_kafka_err2str(code));
+    if (!range_bounds(range, topic, partition, &low, &high, error))
+        return false;
     if (from < low)
         from = low;
     if (to > high)
@@ -165,7 +184,9 @@ bool range_read(struct range *range, const char *topic, int partition, int64_t f
     *next = from > high ? RANGE_LOST : from;
     if (from >= to)
         return true;
-    struct reading reading = {.to = to, .next = from, .take = take, .context = context};
+    range->stopped = false;
+    struct reading reading = {
+        .range = range, .to = to, .next = from, .take = take, .context = context};
     if (!read_from(range, topic, partition, from, &reading, cancel, error))
         return error_prefix(error, "reading %s", topic);
     *next = reading.next;

@@ -102,6 +102,7 @@ static bool set_defaults(rd_kafka_conf_t *settings, enum kafka_role role, struct
     case KAFKA_PRODUCER:
         return set_all(settings, for_producer, ARRAY_LENGTH(for_producer), error);
     case KAFKA_TRANSACTIONAL:
+    case KAFKA_REPLAYER:
         return set_all(settings, for_transactional, ARRAY_LENGTH(for_transactional), error);
     case KAFKA_CONSUMER:
     case KAFKA_READER:
@@ -115,6 +116,11 @@ static bool set_defaults(rd_kafka_conf_t *settings, enum kafka_role role, struct
 static bool consumes(enum kafka_role role)
 {
     return role == KAFKA_CONSUMER || role == KAFKA_READER;
+}
+
+static bool is_transactional(enum kafka_role role)
+{
+    return role == KAFKA_TRANSACTIONAL || role == KAFKA_REPLAYER;
 }
 
 /* Sizes follow topics.max_message, so that what one side may write the other may read. */
@@ -139,7 +145,7 @@ static bool set_sizes(rd_kafka_conf_t *settings, const struct config *config, en
 static bool set_configured(rd_kafka_conf_t *settings, const struct config *config,
                            enum kafka_role role, struct error *error)
 {
-    bool produces = role == KAFKA_PRODUCER || role == KAFKA_TRANSACTIONAL;
+    bool produces = role == KAFKA_PRODUCER || is_transactional(role);
     for (size_t i = 0; i < config->kafka.property_count; i++) {
         const struct config_property *property = &config->kafka.properties[i];
         if (property->side == PROPERTY_PRODUCER && !produces)
@@ -164,9 +170,13 @@ static bool set_identity(rd_kafka_conf_t *settings, const struct config *config,
                    error);
     if (role == KAFKA_READER)
         return set_all(settings, for_reader, ARRAY_LENGTH(for_reader), error);
-    if (role != KAFKA_TRANSACTIONAL)
+    if (!is_transactional(role))
         return true;
-    (void)snprintf(value, sizeof value, "%s-%s", config->enricher.group, config->bridge.instance);
+    if (role == KAFKA_REPLAYER) /* no instance has a slash in its name */
+        (void)snprintf(value, sizeof value, "%s/replay", config->enricher.group);
+    else
+        (void)snprintf(value, sizeof value, "%s-%s", config->enricher.group,
+                       config->bridge.instance);
     if (!set(settings, "transactional.id", value, "bridge.instance", error))
         return false;
     (void)snprintf(value, sizeof value, "%d", KAFKA_TRANSACTION_TIMEOUT_MS);

@@ -16,6 +16,7 @@
 enum kafka_role {
     KAFKA_PRODUCER,      /* the receiver's: idempotent, acks=all */
     KAFKA_TRANSACTIONAL, /* the publisher's */
+    KAFKA_REPLAYER,      /* transactional as well; all replays of a group are one to Kafka */
     KAFKA_CONSUMER,      /* the enricher's: a static member, committed by hand */
     KAFKA_READER,        /* reads partitions from given offsets, as no member of the group */
     KAFKA_ADMIN,         /* topics */

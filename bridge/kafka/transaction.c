@@ -130,10 +130,12 @@ static enum transaction_outcome give_up_after(struct transaction_producer *produ
 }
 
 struct transaction_producer *transaction_producer_new(const struct kafka_context *kafka,
+                                                      enum kafka_role role, int64_t wait_ms,
                                                       const atomic_bool *cancel,
                                                       struct error *error)
 {
-    rd_kafka_conf_t *settings = kafka_settings(kafka, KAFKA_TRANSACTIONAL, error);
+    int64_t began_ms = clock_ms();
+    rd_kafka_conf_t *settings = kafka_settings(kafka, role, error);
     if (settings == NULL)
         return NULL;
     struct transaction_producer *producer = memory_new(1, sizeof *producer);
@@ -142,7 +144,7 @@ struct transaction_producer *transaction_producer_new(const struct kafka_context
     producer->handle = kafka_open(RD_KAFKA_PRODUCER, settings, error);
     bool ready = false;
     bool again = producer->handle != NULL;
-    while (again && !ready && !atomic_load(cancel)) {
+    while (again && !ready && !atomic_load(cancel) && clock_ms() - began_ms < wait_ms) {
         rd_kafka_error_t *problem = rd_kafka_init_transactions(producer->handle, STEP_MS);
         ready = problem == NULL;
         again = !ready && rd_kafka_error_is_retriable(problem);
@@ -151,7 +153,7 @@ struct transaction_producer *transaction_producer_new(const struct kafka_context
     }
     if (ready)
         return producer;
-    if (again)
+    if (again && atomic_load(cancel))
         error_set(error, VERDICT_RETRY, "stopped before Kafka answered");
     transaction_producer_free(producer);
     return NULL;

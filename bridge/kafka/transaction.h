@@ -51,9 +51,11 @@ enum transaction_outcome {
     TRANSACTION_CANCELLED,
 };
 
-/* Connects and fences any earlier process of the same transactional.id. Waits until it succeeds,
- * fails for good or `*cancel` is true. NULL with `error`. */
+/* Connects in a transactional role and fences any earlier process of the same transactional.id.
+ * Waits until it succeeds, fails for good, `*cancel` is true or `wait_ms` have passed. NULL with
+ * `error`. */
 struct transaction_producer *transaction_producer_new(const struct kafka_context *kafka,
+                                                      enum kafka_role role, int64_t wait_ms,
                                                       const atomic_bool *cancel,
                                                       struct error *error) MUST_CHECK;
 void transaction_producer_free(struct transaction_producer *producer); /* NULL is allowed */

@@ -33,6 +33,12 @@ enum model_kind model_kind(const struct model *model)
     return model->parent_count > 0 ? MODEL_CHILD : MODEL_ASSEMBLED;
 }
 
+bool model_is_fetched(const struct model *model)
+{
+    enum model_kind kind = model_kind(model);
+    return (kind == MODEL_BY_ID || kind == MODEL_BY_LIST) && model->parent_count == 0;
+}
+
 bool model_has_snapshots(const struct model *model)
 {
     return model_kind(model) != MODEL_CHILD;

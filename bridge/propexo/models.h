@@ -44,6 +44,9 @@ enum model_kind {
 
 enum model_kind model_kind(const struct model *model);
 
+/* One fetch of a record shows all that happened to it, and nothing else shows it. */
+bool model_is_fetched(const struct model *model);
+
 /* A list shows its records. */
 bool model_is_listed(const struct model *model);
 

@@ -117,6 +117,8 @@ static void route_dead_letter(struct ingest_result *result, const struct topics 
     message_header(message, "attempts", "1");
     message_header(message, "first_failed_at", result->time);
     add_cloud_event(result, NULL);
+    message_header(message, "model", webhook->model == NULL ? NULL : webhook->model->name);
+    message_header(message, "record_id", webhook->record_id);
 }
 
 static void route_event(struct ingest_result *result, const struct topics *topics, int place)
@@ -197,26 +199,44 @@ static enum ingest_verdict check(const struct ingest *ingest, const struct inges
     return is_signed(ingest->config, request) ? INGEST_KEEP : INGEST_BAD_SIGNATURE;
 }
 
+void ingest_route(struct ingest *ingest, const struct ingest_body *body,
+                  struct ingest_result *result)
+{
+    *result =
+        (struct ingest_result){.verdict = INGEST_KEEP, .status = 200, .message = {.partition = -1}};
+    result->webhook = webhook_parse(body->bytes, body->length);
+    if (result->webhook.integration_id == NULL)
+        result->webhook.integration_id = body->integration_id;
+    if (body->id == NULL)
+        make_id(ingest, result->id);
+    else
+        (void)snprintf(result->id, sizeof result->id, "%s", body->id);
+    (void)snprintf(result->time, sizeof result->time, "%s", body->time);
+    fill_source(result, result->webhook.integration_id);
+    result->type = memory_format("com.propexo.%s",
+                                 result->webhook.kind == NULL ? "unknown" : result->webhook.kind);
+    result->message.value = body->bytes;
+    result->message.value_length = body->length;
+    route(ingest, result);
+    message_header(&result->message, "traceparent", body->traceparent);
+}
+
 void ingest_decide(struct ingest *ingest, const struct ingest_request *request, int64_t wall_ms,
                    struct ingest_result *result)
 {
     const char *path_integration = NULL;
-    *result = (struct ingest_result){.status = 200, .message = {.partition = -1}};
-    result->verdict = check(ingest, request, &path_integration);
-    if (result->verdict != INGEST_KEEP)
+    char time[CLOCK_TEXT_SIZE];
+    enum ingest_verdict verdict = check(ingest, request, &path_integration);
+    if (verdict == INGEST_KEEP) {
+        struct ingest_body body = {.bytes = request->body,
+                                   .length = request->length,
+                                   .integration_id = path_integration,
+                                   .traceparent = request->traceparent,
+                                   .time = clock_format(wall_ms, time)};
+        ingest_route(ingest, &body, result);
         return;
-    result->webhook = webhook_parse(request->body, request->length);
-    if (result->webhook.integration_id == NULL)
-        result->webhook.integration_id = path_integration;
-    make_id(ingest, result->id);
-    clock_format(wall_ms, result->time);
-    fill_source(result, result->webhook.integration_id);
-    result->type = memory_format("com.propexo.%s",
-                                 result->webhook.kind == NULL ? "unknown" : result->webhook.kind);
-    result->message.value = request->body;
-    result->message.value_length = request->length;
-    route(ingest, result);
-    message_header(&result->message, "traceparent", request->traceparent);
+    }
+    *result = (struct ingest_result){.verdict = verdict, .status = 200};
 }
 
 const struct message *ingest_spread(const struct ingest *ingest, struct ingest_result *result,

@@ -38,6 +38,16 @@ struct ingest_request {
     const char *traceparent;      /* NULL: none */
 };
 
+/* A body that is well signed, now or when it came, and what came with it. Texts are borrowed. */
+struct ingest_body {
+    const char *bytes;
+    size_t length;
+    const char *integration_id; /* where the body names none; or NULL */
+    const char *traceparent;    /* NULL: none */
+    const char *id;             /* ce_id, of 32 characters at most; NULL = a new one */
+    const char *time;           /* ce_time: when it came */
+};
+
 enum ingest_verdict {
     INGEST_KEEP,          /* produce `message`, then answer `status` */
     INGEST_NOT_FOUND,     /* 404 */
@@ -68,6 +78,11 @@ struct ingest_result {
 /* Fills `result` in place (the message points into it, so it must not be copied). */
 void ingest_decide(struct ingest *ingest, const struct ingest_request *request, int64_t wall_ms,
                    struct ingest_result *result);
+
+/* The part of it behind the HTTP checks: what is to become of a body, by its bytes and by the
+ * configuration of this moment. Fills `result` in the same way; verdict is INGEST_KEEP. */
+void ingest_route(struct ingest *ingest, const struct ingest_body *body,
+                  struct ingest_result *result);
 
 /* The message that tells the model at this place of a sync behind its integration's events; NULL
  * when the sync does not cover the model. It is the same as `message` but for the topic and one

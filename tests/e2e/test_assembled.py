@@ -1,11 +1,10 @@
 """Models that no endpoint reads: put together from webhooks that come late, twice, and across restarts."""
 
-import json
 import shutil
 
 import pytest
 
-from harness.compare import milliseconds
+from harness.assembled import is_same, told
 from harness.snapshots import latest
 from harness.wait import wait_until
 
@@ -20,25 +19,6 @@ FLAGS = {
     "late": "20:3000",
     "replay": "10:2000",
 }
-TYPED = {"id", "integration_id", "property_id", "x_id"}
-CLOCKS = {"created_at", "updated_at", "last_seen"}
-
-
-def told(record):
-    """The fields that a snapshot says it was told, as the API would write them."""
-    values = {name: json.loads(text) for name, text in record["fields"].items()}
-    for name in record["fields_seen"]:
-        if name in TYPED or (name in CLOCKS and name not in values):
-            values[name] = record[name]
-    assert set(record["fields_seen"]) <= values.keys()
-    return values
-
-
-def is_same(name, found, expected):
-    """A webhook need not tell that a clock of the record has moved: it may be behind, never ahead."""
-    if name in CLOCKS and expected is not None:
-        return milliseconds(found) <= milliseconds(expected)
-    return found == expected
 
 
 def assert_equals_truth(propexo, snapshots, registry):

@@ -358,7 +358,8 @@ static void test_headers(void **state)
          {"content-type=application/json", "ce_specversion=1.0", "ce_source=/integrations/i",
           "ce_type=com.propexo.DATA_NEW", "ce_time=" WALL_TEXT, "error_code=model-not-configured",
           "error_message=the model is not in bridge.models", "source=webhook", "attempts=1",
-          "first_failed_at=" WALL_TEXT, "integration_id=i", "trigger=DATA_NEW"}},
+          "first_failed_at=" WALL_TEXT, "model=leases", "record_id=r", "integration_id=i",
+          "trigger=DATA_NEW"}},
     };
     struct bench *bench = *state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {

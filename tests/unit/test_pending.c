@@ -96,6 +96,7 @@ static void test_dirty(void **state)
     add(record, 1);
     record->state = RECORD_FETCHING;
     record->attempts = 3;
+    record->failed_s = 7;
     record->reread = true;
     add(record, 2);
     record->later->is_new = true;
@@ -108,6 +109,7 @@ static void test_dirty(void **state)
     assert_true(record->now.is_new);
     assert_int_equal(record->state, RECORD_WAITING);
     assert_int_equal(record->attempts, 0);
+    assert_int_equal(record->failed_s, 0);
     assert_false(record->reread);
     assert_int_equal(record->due_ms, 0);
     add(record, 4);

@@ -11,7 +11,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def milliseconds(time):
-    """A datetime, or an ISO 8601 text, as milliseconds since the epoch; None for a text that is no time."""
+    """A datetime, or an ISO 8601 text, as milliseconds since the epoch, which a number is; None for a text that is no time."""
+    if isinstance(time, int):
+        return time
     if isinstance(time, str):
         try:
             time = datetime.fromisoformat(time)

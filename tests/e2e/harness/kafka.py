@@ -94,7 +94,7 @@ class Kafka(JavaServer):
         self._admin = None
 
     def _write_properties(self, extra):
-        controller = f"127.0.0.1:{reserve_port()}"
+        controller = self._controller()
         names = [f"DOOR{number}" for number in range(len(self.doors))]
         inner = [f"{name}://127.0.0.1:{door.inner}" for name, door in zip(names, self.doors)]
         outer = [f"{name}://{door.bootstrap}" for name, door in zip(names, self.doors)]
@@ -103,11 +103,16 @@ class Kafka(JavaServer):
             "listeners": ",".join([f"PLAINTEXT://{self.bootstrap}", f"CONTROLLER://{controller}", *inner]),
             "advertised.listeners": ",".join([f"PLAINTEXT://{self.bootstrap}", *outer]),
             "listener.security.protocol.map": ",".join(protocols),
-            "controller.quorum.bootstrap.servers": controller,
             "log.dirs": self.data,
         }
-        lines = [f"{key}={value}\n" for key, value in (settings | extra).items()]
+        lines = [f"{key}={value}\n" for key, value in (settings | self._quorum(controller) | extra).items()]
         self._properties.write_text("".join(lines), encoding="utf-8")
+
+    def _controller(self):
+        return f"127.0.0.1:{reserve_port()}"
+
+    def _quorum(self, controller):
+        return {"controller.quorum.bootstrap.servers": controller}
 
     # Start and stop
 

@@ -1,0 +1,28 @@
+/*
+ * `replay`: sends dead letters back to where they came from, and remembers which.
+ *
+ * Why none is lost, and none sent twice: the events of a batch and the offset that tells them as
+ * sent are one transaction, committed for the group `<enricher.group>-replay`, of which nobody is a
+ * member. All replays of a group have one transactional.id. So whichever begins ends the one before
+ * it: Kafka aborts what that one has open and refuses all that it tries afterwards, and only then
+ * are the committed offsets read. A process that is killed leaves nothing half done, and what a
+ * batch has not committed is sent by the next replay.
+ *
+ * Letters up to the topic's end at the beginning are looked at, so one that fails again and comes
+ * back is not sent in a circle.
+ *
+ * Limits: a letter is sent once more when the group's offsets have expired, or when the marks of
+ * what was sent find no room in a commit (replay_progress.h). One thread.
+ */
+#ifndef BRIDGE_COMMANDS_REPLAY_H
+#define BRIDGE_COMMANDS_REPLAY_H
+
+#include "bridge/base/attributes.h"
+#include "bridge/commands/arguments.h"
+#include "bridge/config/config.h"
+
+/* Exit code 0: all chosen letters that can be sent are; 64: usage; 69: Kafka is away; 75:
+ * interrupted, or another replay has begun; 78: Kafka refuses. */
+int command_replay(const struct config *config, const struct arguments *arguments) MUST_CHECK;
+
+#endif

@@ -1,0 +1,1 @@
+"""Faults of every kind at random, and what must hold afterwards. See README.md."""

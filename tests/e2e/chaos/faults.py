@@ -1,0 +1,219 @@
+"""The faults: which, to whom, when and for how long, as the seed says."""
+
+import random
+import threading
+import time
+from collections import Counter
+
+from chaos.world import SESSION_MS, SMALL_MESSAGE, SMALL_TOPIC, SPOOL_AFTER_MS, rest_until
+
+AT_ONCE = 3
+API_FAULTS = (
+    "500:60%", "503:100%", "502:30%", "429:40%", "reset:40%", "slow:50%:2000", "truncate:40%",
+    "timeout:30%:5000", "500:20%,429:20%,reset:10%,slow:20%:1500,truncate:10%",
+)  # fmt: skip
+
+
+class Faults:
+    """Runs faults until stop(); each heals itself. `counts` says how many of each kind there were."""
+
+    def __init__(self, world, seed):
+        self.world = world
+        self.random = random.Random(seed)
+        self.counts = Counter()
+        self.problems = []
+        self.orders = 0
+        self._brokers = threading.Lock()
+        self._api = threading.Lock()
+        self._threads = []
+        self._free = threading.Semaphore(AT_ONCE)
+        self._kinds = {
+            self.kill_receiver: 4,
+            self.kill_enricher: 5,
+            self.stop_receiver: 2,
+            self.stop_enricher: 5,
+            self.cut_and_kill_receiver: 4,
+            self.cut: 5,
+            self.stall: 3,
+            self.delay: 3,
+            self.kill_broker: 3,
+            self.stop_broker: 3,
+            self.kafka_away: 1,
+            self.api: 6,
+            self.order: 4,
+            self.large_record: 2,
+            self.overtake: 5,
+        }
+
+    def run(self, until):
+        """Begins faults until that moment, and returns when all have healed."""
+        kinds = list(self._kinds)
+        weights = list(self._kinds.values())
+        while time.monotonic() < until:
+            (kind,) = self.random.choices(kinds, weights)
+            # What a fault needs of chance is drawn here, in one thread: the order of the draws is the seed's.
+            chance = random.Random(self.random.random())
+            self._free.acquire()
+            thread = threading.Thread(target=self._one, args=(kind, chance, until), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+            rest_until(until, self.random.uniform(0.1, 2.5))
+        for thread in self._threads:
+            thread.join()
+
+    def _one(self, kind, chance, until):
+        try:
+            if kind(chance, until):
+                self.counts[kind.__name__] += 1
+        except Exception as problem:  # noqa: BLE001  a fault that fails is the harness's fault, and told
+            self.problems.append(f"{kind.__name__}: {problem!r}")
+        finally:
+            self._free.release()
+
+    # Processes of the bridge
+
+    def _hurt(self, members, chance, hurt):
+        """Does it to one of them that has no other fault now; False when all have."""
+        for member in chance.sample(members, len(members)):
+            if member.lock.acquire(blocking=False):
+                try:
+                    hurt(member)
+                finally:
+                    member.lock.release()
+                return True
+        return False
+
+    def _kill(self, members, chance, until):
+        def hurt(member):
+            member.kill()
+            rest_until(until, chance.uniform(0.1, 4))
+            member.revive()
+
+        return self._hurt(members, chance, hurt)
+
+    def kill_receiver(self, chance, until):
+        return self._kill(self.world.receivers, chance, until)
+
+    def kill_enricher(self, chance, until):
+        return self._kill(self.world.enrichers, chance, until)
+
+    def _stop(self, members, seconds, chance, until):
+        def hurt(member):
+            member.program.freeze()
+            rest_until(until, seconds)
+            member.program.thaw()
+
+        return self._hurt(members, chance, hurt)
+
+    def stop_receiver(self, chance, until):
+        return self._stop(self.world.receivers, chance.uniform(0.5, 6), chance, until)
+
+    def stop_enricher(self, chance, until):
+        """Mostly for longer than its session: another one takes over."""
+        seconds = chance.choice([chance.uniform(0.5, 4), SESSION_MS / 1000 + chance.uniform(1, 8)])
+        return self._stop(self.world.enrichers, seconds, chance, until)
+
+    def cut_and_kill_receiver(self, chance, until):
+        """What it had not yet been told to be kept must not have been answered 200."""
+
+        def hurt(member):
+            member.proxy.cut()
+            rest_until(until, chance.uniform(0.2, 4 * SPOOL_AFTER_MS / 1000))
+            member.kill()
+            member.proxy.heal()
+            rest_until(until, chance.uniform(0.1, 2))
+            member.revive()
+
+        return self._hurt(self.world.receivers, chance, hurt)
+
+    def cut(self, chance, until):
+        def hurt(member):
+            member.proxy.cut()
+            rest_until(until, chance.uniform(0.5, 9))
+            member.proxy.heal()
+
+        return self._hurt(self.world.members, chance, hurt)
+
+    def stall(self, chance, until):
+        def hurt(member):
+            member.proxy.stall()
+            rest_until(until, chance.uniform(0.5, 12))
+            member.proxy.heal()
+
+        return self._hurt(self.world.members, chance, hurt)
+
+    def delay(self, chance, until):
+        def hurt(member):
+            member.proxy.delay(chance.uniform(20, 400))
+            rest_until(until, chance.uniform(3, 10))
+            member.proxy.heal()
+
+        return self._hurt(self.world.members, chance, hurt)
+
+    # Brokers
+
+    def kill_broker(self, chance, until):
+        with self._brokers:
+            node = chance.choice(self.world.cluster.nodes)
+            node.kill()
+            rest_until(until, chance.uniform(0.5, 8))
+            node.start(wait=False)
+            node.wait_ready()
+        return True
+
+    def stop_broker(self, chance, until):
+        with self._brokers:
+            node = chance.choice(self.world.cluster.nodes)
+            node.freeze()
+            rest_until(until, chance.uniform(1, 10))
+            node.thaw()
+        return True
+
+    def kafka_away(self, chance, until):
+        with self._brokers:
+            nodes = chance.sample(self.world.cluster.nodes, chance.choice([2, 3]))
+            for node in nodes:
+                node.freeze()
+            rest_until(until, chance.uniform(3, 10))
+            for node in nodes:
+                node.thaw()
+        return True
+
+    # The API, and what is asked of the bridge
+
+    def api(self, chance, until):
+        with self._api:
+            self.world.simulator.set_faults(chance.choice(API_FAULTS))
+            rest_until(until, chance.uniform(2, 9))
+            self.world.simulator.set_faults("")
+        return True
+
+    def order(self, chance, until):
+        """A first sync, which orders backfills, or a sync, which is a barrier."""
+        kind = chance.choice(["FIRST_SYNC_COMPLETE", "SYNC_COMPLETE"])
+        self.world.load.sync(kind, chance.choice(self.world.integrations))
+        self.orders += kind == "FIRST_SYNC_COMPLETE"
+        return True
+
+    def large_record(self, chance, until):
+        """A record becomes larger than Kafka takes for its topic, and then small again."""
+        simulator = self.world.simulator
+        key = self.world.load.large_key
+        simulator.change(SMALL_TOPIC, key, {"custom_data": {"text": "x" * SMALL_MESSAGE}}, webhook=True)
+        rest_until(until, chance.uniform(4, 8))
+        simulator.change(SMALL_TOPIC, key, {"custom_data": {"text": f"{chance.random()}"}}, webhook=True)
+        return True
+
+    def overtake(self, chance, until):
+        """An enricher stands still with pages in hand, until another one has published newer states, and goes on."""
+
+        def hurt(member):
+            for integration in self.world.integrations:
+                self.world.load.sync("FIRST_SYNC_COMPLETE", integration)
+            self.orders += 1
+            rest_until(until, chance.uniform(1, 3))
+            member.program.freeze()
+            rest_until(until, SESSION_MS / 1000 + chance.uniform(4, 7))
+            member.program.thaw()
+
+        return self._hurt(self.world.enrichers, chance, hurt)
