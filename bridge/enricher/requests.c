@@ -33,13 +33,15 @@ static void unlink_fetch(struct fetch *fetch)
 size_t engine_cancel_fetches(struct engine *engine)
 {
     size_t count = 0;
-    for (; engine->fetches != NULL; count++) {
-        struct fetch *fetch = engine->fetches;
+    for (struct fetch *fetch = engine->fetches, *next; fetch != NULL; fetch = next) {
+        next = fetch->next;
         http_client_cancel(engine->http, fetch);
         if (fetch->dropped != NULL)
             fetch->dropped(fetch->target);
-        unlink_fetch(fetch);
+        free(fetch);
+        count++;
     }
+    engine->fetches = NULL;
     return count;
 }
 
