@@ -106,11 +106,17 @@ void engine_forget_backfills(struct engine *engine)
         drop(engine, engine->backfills);
 }
 
+/* Of a model without a list only webhooks tell: there is nothing to read. */
+static bool has_list(const struct engine *engine, const struct backfill *backfill)
+{
+    return model_of(engine, backfill)->list_path != NULL;
+}
+
 /* Another order for what is running: what came since it began lies at the top. */
-static void begin_again(struct backfill *backfill)
+static void begin_again(const struct engine *engine, struct backfill *backfill)
 {
     backfill->again = true;
-    if (backfill->phase == BACKFILL_READ)
+    if (backfill->phase == BACKFILL_READ && has_list(engine, backfill))
         backfill_look(backfill);
 }
 
@@ -130,7 +136,7 @@ void engine_order_backfill(struct engine *engine, const struct consumer_event *e
     offsets_take(engine->offsets, event->slot, event->message->offset, 1);
     claim_add(&claim, (struct event_ref){event->slot, event->message->offset}, clock_ms());
     if (backfill != NULL && backfill->phase != BACKFILL_DONE) {
-        begin_again(backfill);
+        begin_again(engine, backfill);
     } else if (backfill != NULL && !forced && is_recent(engine, backfill)) {
         log_info("backfill_not_again", LOG_TEXT("model", name_of(engine, backfill)),
                  LOG_TEXT("integration_id", integration_id));
@@ -140,8 +146,8 @@ void engine_order_backfill(struct engine *engine, const struct consumer_event *e
         if (backfill != NULL)
             drop(engine, backfill);
         backfill = backfill_new(integration_id, place, event->slot, order, clock_wall_ms());
-        if (model_of(engine, backfill)->list_path == NULL)
-            backfill->phase = BACKFILL_READ; /* only webhooks tell of it */
+        if (!has_list(engine, backfill))
+            backfill->phase = BACKFILL_READ;
         append(engine, backfill);
         tell(engine, backfill, "BACKFILL_STARTED");
     }
@@ -161,8 +167,11 @@ void engine_restore_backfill(struct engine *engine, const char *integration_id, 
                                     ? NULL
                                     : backfill_read(text, length, integration_id, place,
                                                     place * engine->topics->partitions + number);
-    if (backfill != NULL)
-        append(engine, backfill);
+    if (backfill == NULL)
+        return;
+    if (backfill_reads(backfill) && !has_list(engine, backfill))
+        backfill->phase = BACKFILL_READ;
+    append(engine, backfill);
 }
 
 /* Publishes the row, unless a newer copy was. True when it does. A record that waits takes it. */

@@ -149,6 +149,22 @@ def command(bridge, propexo, *arguments, code=0, **config):
     return program.output(), program.log()
 
 
+def test_orders_in_a_row_for_a_model_without_a_list(simulator, bridge, kafka, prefix):
+    """Only webhooks tell of it: each order is complete at once, also one that comes before that is committed."""
+    models = ["contracts", "units"]
+    propexo = simulator(models=models, records=10, integrations=2, limit_per_minute=0)
+    running = bridge("run", {"bridge.models": models, "output.format": "json", "backfill.min_interval_ms": 0}, simulator=propexo)
+    running.wait_event("assigned", 20)
+    integrations = propexo.stats()["integrations"]
+    for _ in range(10):
+        for integration in integrations:
+            order(running, propexo, integration)
+    complete = wait_complete(kafka, prefix, 4)
+    assert complete[integrations[0], "contracts"]["pages"] == 0
+    kafka.wait_consumed(prefix, f"{prefix}.events.")
+    assert running.running
+
+
 def test_ordered_by_hand(simulator, bridge, kafka, prefix, snapshots):
     propexo = simulator(models=MODELS, records=1200, integrations=3, limit_per_minute=0, latency_ms=20)
     running = bridge("run", {"bridge.models": MODELS, "output.format": "json"}, simulator=propexo)
