@@ -145,6 +145,8 @@ void engine_order_backfill(struct engine *engine, const struct consumer_event *e
     } else {
         if (backfill != NULL)
             drop(engine, backfill);
+        cache_forget_met(engine->cache, event->slot % engine->topics->partitions,
+                         engine->selection->names[place], integration_id);
         backfill = backfill_new(integration_id, place, event->slot, order, clock_wall_ms());
         if (!has_list(engine, backfill))
             backfill->phase = BACKFILL_READ;
@@ -224,13 +226,27 @@ static void note_swept(struct engine *engine, struct backfill *sweep, const cJSO
         (void)table_put(&sweep->unheard, id, strlen(id), sweep);
 }
 
+/* Is this the first time that the backfill meets the record? What it met on pages that are not
+ * committed is known in memory alone: were it in the cache, whoever goes on after they were given
+ * up would take their records for published. */
+static bool meet(struct engine *engine, struct backfill *backfill, const char *id)
+{
+    size_t length = strlen(id);
+    if (table_get(&backfill->fresh[0], id, length) != NULL ||
+        table_get(&backfill->fresh[1], id, length) != NULL ||
+        cache_has_met(engine->cache, backfill->slot % engine->topics->partitions,
+                      name_of(engine, backfill), backfill->integration_id, backfill->order, id))
+        return false;
+    (void)table_put(&backfill->fresh[0], id, length, backfill);
+    return true;
+}
+
 /* Those that were not met before are published; and all, at the end, of what changed since it
  * began. */
 static void take_rows(struct engine *engine, struct backfill *backfill, struct api_page *page,
                       uint64_t start, size_t length, int64_t now_ms)
 {
     uint64_t end = recency_end(engine->recency);
-    int number = backfill->slot % engine->topics->partitions;
     size_t count = (size_t)cJSON_GetArraySize(page->items);
     bool top = backfill->phase == BACKFILL_TOP;
     bool *wanted = memory_new(count + 1, sizeof *wanted);
@@ -238,9 +254,7 @@ static void take_rows(struct engine *engine, struct backfill *backfill, struct a
     size_t i = 0;
     for (const cJSON *row = page->items->child; row != NULL; row = row->next, i++) {
         const char *id = json_member_text(row, "id");
-        bool is_new = !backfill->sweep && id != NULL &&
-                      cache_meet(engine->cache, number, name_of(engine, backfill),
-                                 backfill->integration_id, id);
+        bool is_new = !backfill->sweep && id != NULL && meet(engine, backfill, id);
         if (backfill->sweep && id != NULL)
             note_swept(engine, backfill, row, id);
         met += is_new;
@@ -257,11 +271,34 @@ static void take_rows(struct engine *engine, struct backfill *backfill, struct a
     free(wanted);
 }
 
+/* Of the pages that are committed by now. */
+static void keep_met(struct engine *engine, struct backfill *backfill)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(backfill->fresh); i++) {
+        struct table *fresh = &backfill->fresh[i];
+        size_t cursor = 0;
+        if (fresh->count == 0 || engine->committed_serial < backfill->waits_for[i])
+            continue;
+        for (struct table_slot *slot = table_next(fresh, &cursor); slot != NULL;
+             slot = table_next(fresh, &cursor)) {
+            char *id = memory_text_n(slot->key, slot->length);
+            cache_put_met(engine->cache, backfill->slot % engine->topics->partitions,
+                          name_of(engine, backfill), backfill->integration_id, backfill->order, id);
+            free(id);
+        }
+        table_free(fresh);
+    }
+}
+
 static void on_page(struct engine *engine, struct backfill *backfill, struct api_page *page,
                     uint64_t start, size_t length, int64_t now_ms)
 {
     backfill->failures = 0;
     backfill->pages++;
+    /* The page before the last one is committed: next_ready has waited for it. */
+    keep_met(engine, backfill);
+    backfill->fresh[1] = backfill->fresh[0];
+    backfill->fresh[0] = (struct table){0};
     take_rows(engine, backfill, page, start, length, now_ms);
     write_down(engine, backfill, NULL);
     backfill->waits_for[1] = backfill->waits_for[0];
@@ -373,6 +410,7 @@ bool backfill_has_turn(struct engine *engine)
 void engine_complete_backfills(struct engine *engine)
 {
     for (struct backfill *each = engine->backfills; each != NULL; each = each->next) {
+        keep_met(engine, each);
         if (each->phase == BACKFILL_READ && engine->committed_serial >= each->waits_for[0])
             complete(engine, each);
     }
