@@ -7,7 +7,7 @@
 #include "bridge/base/memory.h"
 #include "bridge/base/table.h"
 
-/* Part of the connections that one integration leaves to others. */
+/* Part of the requests at once that one integration leaves to others. */
 #define LEFT_TO_OTHERS 8
 /* Breakers are looked at so often at most. */
 #define WAKE_EVERY_MS 50
@@ -85,6 +85,11 @@ void breakers_free(struct breakers *breakers)
     breakers_forget(breakers);
     breaker_end(&breakers->all, true);
     free(breakers);
+}
+
+void breakers_set_most(struct breakers *breakers, int most)
+{
+    breakers->rules.max_concurrency = most;
 }
 
 int64_t breakers_wait(const struct breakers *breakers, int64_t now_ms)
@@ -311,19 +316,34 @@ static void fail_all_by(struct breakers *breakers, struct circuit *circuit, int6
 static void on_outage(struct breakers *breakers, struct circuit *circuit,
                       const struct policy *policy, int64_t now_ms)
 {
-    if (circuit == NULL || policy->scope == SCOPE_ALL || breakers_are_open(breakers)) {
+    bool counts = circuit != NULL && policy->scope == SCOPE_INTEGRATION;
+    if (!counts || breakers_are_open(breakers))
         breaker_failed(&breakers->all, now_ms);
-        if (circuit != NULL)
-            breaker_forget_probe(&circuit->breaker);
-        return;
-    }
-    if (circuit->breaker.state == BREAKER_CLOSED)
+    else if (circuit->breaker.state == BREAKER_CLOSED)
         fail_all_by(breakers, circuit, now_ms);
-    breaker_failed(&circuit->breaker, now_ms);
+    if (counts)
+        breaker_failed(&circuit->breaker, now_ms);
+    else if (circuit != NULL)
+        breaker_forget_probe(&circuit->breaker);
 }
 
-static void succeed_all(struct breakers *breakers)
+/* What failed with the whole may be well with it. */
+static void probe_all(struct breakers *breakers, int64_t now_ms)
 {
+    size_t cursor = 0;
+    const struct table_slot *slot;
+    while ((slot = table_next(&breakers->integrations, &cursor)) != NULL) {
+        struct circuit *circuit = slot->value;
+        if (circuit->breaker.until_ms > now_ms)
+            circuit->breaker.until_ms = now_ms;
+    }
+    look_at(breakers, now_ms);
+}
+
+static void succeed_all(struct breakers *breakers, int64_t now_ms)
+{
+    if (breakers_are_open(breakers))
+        probe_all(breakers, now_ms);
     breaker_succeeded(&breakers->all);
     breakers->row++;
     breakers->row_members = 0;
@@ -333,9 +353,10 @@ static void succeed_all(struct breakers *breakers)
  * itself. */
 static void forbid(struct circuit *of_model, int64_t now_ms)
 {
+    bool may_wait = of_model->breaker.openings + 1 < policy_for(API_FORBIDDEN)->attempts;
     if (of_model->given_up)
         return;
-    if (of_model->breaker.openings + 1 < policy_for(API_FORBIDDEN)->attempts) {
+    if (may_wait || of_model->breaker.state == BREAKER_OPEN) { /* it waits already */
         breaker_failed(&of_model->breaker, now_ms);
         return;
     }
@@ -400,14 +421,14 @@ void breakers_answered(struct breakers *breakers, struct circuit *circuit, const
             breaker_forget_probe(&circuit->breaker);
         break;
     case POLICY_BUDGET: /* the API is there; of the integration it says nothing */
-        succeed_all(breakers);
+        succeed_all(breakers, now_ms);
         if (circuit != NULL)
             breaker_forget_probe(&circuit->breaker);
         break;
     case POLICY_PUBLISH:
     case POLICY_TOMBSTONE:
     case POLICY_DEAD_LETTER:
-        succeed_all(breakers);
+        succeed_all(breakers, now_ms);
         if (circuit != NULL)
             breaker_succeeded(&circuit->breaker);
         break;

@@ -6,17 +6,19 @@
  * outage of a request that is of no integration. Any other outage counts for its integration. It
  * counts for the whole as well, but of the failures in a row at most half the threshold are counted
  * of one integration: so one that is sick, however often it fails, never holds the others back, and
- * an API that is dead is found out by the first two. While the whole is held back, failures say
- * nothing of an integration. Any answer of the API's own, a refusal too, ends a row of failures.
+ * an API that is dead is found out by the first two. Any answer of the API's own, a refusal too,
+ * ends a row of failures. When it ends that of the whole, every integration that is held back gets
+ * its probe at once: it may have failed with the whole.
  *
  * 403 counts for the model of the integration that was asked for by id: MODEL_FAILURES in a row,
- * and the model waits, each time longer. After as many waits as the policy has attempts it is given
- * up: then each of its records is asked for once, and is a dead letter at once (breakers_gave_up).
+ * and the model waits before each further attempt, longer each time. When the last attempt by the
+ * policy fails as well it is given up: from then on each of its records is asked for once, and is a
+ * dead letter at once (breakers_gave_up).
  *
- * Connections are shared, and a time-out holds one for long. So one integration never has all of
- * them; and while it is in doubt (its last answer was a failure, or none came for a while though
- * requests are under way) it has DOUBTED_MOST, which do not count among those that the budget
- * allows at once.
+ * Connections are shared, and a time-out holds one for long. So one integration never has all that
+ * may be under way at once (what is left still spends the budget, budget_concurrency); and while it
+ * is in doubt (its last answer was a failure, or none came for a while though requests are under
+ * way) it has DOUBTED_MOST, which do not count among those that the budget allows at once.
  *
  * What is kept is of integrations with requests under way or whose last answer was a failure, some
  * 200 bytes each; a breaker that nothing was asked of for FORGET_MS is forgotten. Pure: the clock
@@ -44,7 +46,7 @@ typedef void breakers_release(void *context, const char *integration_id, const c
 
 struct breakers_rules {
     int threshold;       /* enricher.breaker_failures */
-    int max_concurrency; /* requests in flight, of all */
+    int max_concurrency; /* requests in flight, of all (breakers_set_most) */
     int64_t timeout_ms;  /* of one request */
     breakers_release *release;
     void *context;
@@ -59,6 +61,9 @@ void breakers_free(struct breakers *breakers); /* NULL is allowed */
 /* Everything but the API's own state is forgotten, requests under way included: their circuits must
  * not be given back. */
 void breakers_forget(struct breakers *breakers);
+
+/* So many requests may be in flight now, of all: of one integration there are fewer. */
+void breakers_set_most(struct breakers *breakers, int most);
 
 /* How long nothing at all may be asked; as breaker_wait. */
 int64_t breakers_wait(const struct breakers *breakers, int64_t now_ms);

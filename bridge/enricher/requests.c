@@ -231,6 +231,7 @@ static bool is_busy(const struct engine *engine, int in_flight, int64_t now_ms)
 {
     int maximum = (int)engine->config->api.max_concurrency;
     int most = budget_concurrency(&engine->budget, maximum);
+    breakers_set_most(engine->breakers, most);
     return in_flight >= maximum ||
            (in_flight >= most && in_flight - breakers_doubted(engine->breakers, now_ms) >= most);
 }

@@ -271,6 +271,37 @@ static void test_attempts_of_several_kinds(void **state)
     end(&stage);
 }
 
+/* A model that has waited for its right to be asked for: each of its records is told at once. */
+static void test_forbidden_model(void **state)
+{
+    struct stage stage;
+    int64_t now_ms = clock_ms();
+    (void)state;
+    begin(&stage, &ways[0]);
+    struct engine *engine = &stage.engine;
+    for (int i = 0; !breakers_gave_up(engine->breakers, "i", "units"); i++) {
+        struct circuit *circuit = breakers_started(engine->breakers, "i", "units", now_ms);
+        breakers_answered(engine->breakers, circuit, "units", API_FORBIDDEN, 0, now_ms);
+        now_ms += policy_for(API_FORBIDDEN)->last_delay_ms;
+        assert_in_range(i, 0, 20);
+    }
+    for (int i = 0; i < 3; i++) {
+        char id[8];
+        bool created;
+        (void)snprintf(id, sizeof id, "r%d", i);
+        struct record *record = pending_record(&engine->pending, 0, false, id, &created);
+        record->integration_id = pending_integration(&engine->pending, i == 2 ? "another" : "i");
+        offsets_take(engine->offsets, 0, i, 1);
+        claim_add(&record->now, (struct event_ref){0, i}, now_ms);
+        record_missed(engine, record, 1, 1, API_FORBIDDEN, "", 403, now_ms);
+    }
+    assert_int_equal(engine->open->count, 2);
+    assert_int_equal(engine->open->items[0].attempts, 1);
+    assert_string_equal(engine->open->items[1].code, "forbidden");
+    assert_non_null(pending_find(&engine->pending, 0, "r2"));
+    end(&stage);
+}
+
 static int quiet(void **state)
 {
     (void)state;
@@ -283,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ways),
         cmocka_unit_test(test_attempts_of_several_kinds),
+        cmocka_unit_test(test_forbidden_model),
     };
     return cmocka_run_group_tests_name("outcomes", tests, quiet, NULL);
 }
