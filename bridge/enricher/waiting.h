@@ -45,8 +45,8 @@ struct scan {
 struct list {
     int64_t total;            /* rows, by its last answer; -1 = not known */
     int64_t held_ms;          /* no page before: it could not be read */
-    int failures;             /* PAGE_AGAIN, in a row */
-    int limit;                /* rows a page */
+    int16_t failures;         /* PAGE_AGAIN, in a row */
+    int16_t limit;            /* rows a page */
     float found[PAGES_KINDS]; /* the part of the records looked for that pages had, lately */
     struct depth depth;
     struct scan *scan; /* made with its first page */
