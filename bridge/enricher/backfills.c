@@ -308,10 +308,8 @@ static void on_page(struct engine *engine, struct backfill *backfill, struct api
 }
 
 static void on_failure(struct engine *engine, struct backfill *backfill, enum api_outcome outcome,
-                       const char *detail, long status, int64_t now_ms)
+                       int64_t now_ms)
 {
-    static struct log_gate gate;
-    int64_t suppressed = 0;
     const struct policy *policy = policy_for(outcome);
     backfill->failures++;
     if (policy->attempts != 0 && backfill->failures >= policy->attempts) {
@@ -323,11 +321,6 @@ static void on_failure(struct engine *engine, struct backfill *backfill, enum ap
         return;
     }
     backfill->not_before_ms = now_ms + policy_delay(policy, backfill->failures, &engine->random);
-    if (log_gate_open(&gate, now_ms, 1000, &suppressed))
-        log_warn("backfill_page_failed", LOG_TEXT("model", name_of(engine, backfill)),
-                 LOG_TEXT("integration_id", backfill->integration_id),
-                 LOG_NUMBER("offset", backfill->offset), LOG_NUMBER("status", status),
-                 LOG_TEXT("reason", detail), LOG_NUMBER("suppressed", suppressed));
 }
 
 static enum api_outcome answered(struct engine *engine, void *target, uint64_t start,
@@ -341,7 +334,7 @@ static enum api_outcome answered(struct engine *engine, void *target, uint64_t s
     else if (page.outcome == API_RECORD)
         on_page(engine, backfill, &page, start, http->length, now_ms);
     else
-        on_failure(engine, backfill, page.outcome, page.detail, http->status, now_ms);
+        on_failure(engine, backfill, page.outcome, now_ms);
     cJSON_Delete(page.items);
     return page.outcome;
 }
@@ -359,15 +352,22 @@ static void complete(struct engine *engine, struct backfill *backfill)
     write_down(engine, backfill, NULL);
 }
 
+static const char *asks_of(const struct engine *engine, const struct backfill *backfill)
+{
+    return request_integration(engine, backfill->place, backfill->integration_id);
+}
+
 /* The next one that may ask for a page, of those that may run at once; it becomes the last. */
 static struct backfill *next_ready(struct engine *engine, int64_t now_ms, int64_t *wait)
 {
     int64_t running = 0;
     *wait = INT64_MAX;
-    if (!publisher_is_connected(engine->publisher))
+    if (engine->backfills == NULL || !publisher_is_connected(engine->publisher))
         return NULL; /* what is asked for now might be asked for again after another crash */
     for (struct backfill *each = engine->backfills; each != NULL; each = each->next) {
-        if (!backfill_reads(each))
+        /* One that must wait for long leaves its place to others. */
+        if (!backfill_reads(each) ||
+            !(each->in_flight || breakers_may(engine->breakers, asks_of(engine, each), now_ms)))
             continue;
         if (running++ >= engine->config->backfill.max_running)
             break;
@@ -394,9 +394,15 @@ bool backfill_continue(struct engine *engine, int64_t now_ms, int64_t *wait)
               LOG_TEXT("integration_id", backfill->integration_id),
               LOG_NUMBER("pass", backfill->passes), LOG_NUMBER("offset", backfill->offset));
     backfill->in_flight = true;
-    if (!request_start(engine, METRIC_KIND_BACKFILL, url, answered, NULL, backfill, now_ms)) {
+    struct request request = {.kind = METRIC_KIND_BACKFILL,
+                              .url = url,
+                              .integration_id = asks_of(engine, backfill),
+                              .place = backfill->place,
+                              .answered = answered,
+                              .target = backfill};
+    if (!request_start(engine, &request, now_ms)) {
         backfill->in_flight = false;
-        on_failure(engine, backfill, API_OUTAGE, "the request could not be started", 0, now_ms);
+        on_failure(engine, backfill, API_NOT_STARTED, now_ms);
     }
     free(url);
     return true;
