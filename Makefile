@@ -11,7 +11,7 @@ VERSION := 0.1.0
 
 PACKAGES  := librdkafka-dev libmicrohttpd-dev libcurl4-openssl-dev libavro-dev libcjson-dev libinih-dev liblmdb-dev \
              libssl-dev libcmocka-dev gcc clang clang-format clang-tidy make pkg-config kcat maven \
-             openjdk-17-jdk-headless zlib1g-dev util-linux python3 python3-venv ca-certificates openssl
+             openjdk-17-jdk-headless nginx-light zlib1g-dev util-linux python3 python3-venv ca-certificates openssl
 LIBRARIES := rdkafka libmicrohttpd libcurl avro-c libcjson inih lmdb libcrypto
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \

@@ -20,8 +20,12 @@
 static void list_offset(struct engine *engine, struct batch *batch, size_t *capacity, int slot)
 {
     int64_t watermark = offsets_watermark(engine->offsets, slot);
-    if (engine->touched[slot] == engine->batch_serial || watermark < 0)
+    if (engine->touched[slot] == engine->batch_serial)
         return;
+    /* Nothing was committed or taken in, and still there is work, such as a backfill that the state
+     * topic tells of: the beginning is committed, since without offsets nothing is fenced. */
+    if (watermark < 0)
+        watermark = 0;
     engine->touched[slot] = engine->batch_serial;
     if (batch->offset_count == *capacity) {
         *capacity = *capacity == 0 ? 16 : *capacity * 2;

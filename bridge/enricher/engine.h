@@ -70,7 +70,6 @@ struct engine {
     struct change_names names;
     struct random random;
 
-    uint64_t epoch;                /* counts assignments given up */
     struct membership *membership; /* of the present assignment; NULL while there is none */
     int *owned;                    /* slots of the present assignment */
     size_t owned_count;
@@ -78,7 +77,7 @@ struct engine {
     int paused_count; /* how many of them */
     bool fenced; /* a transaction was refused: nothing starts until the partitions are given up */
 
-    struct fetch *fetches;    /* requests under way, also of earlier epochs */
+    struct fetch *fetches;    /* requests under way */
     struct walk *walks_first; /* walks over lists that wait for their next page */
     struct walk *walks_last;
     bool walks_turn;
@@ -321,8 +320,8 @@ int64_t engine_request(struct engine *engine, int64_t now_ms);
 bool engine_may_ask(void *engine, const char *integration_id, int place, int64_t now_ms);
 void engine_release(void *engine, const char *integration_id, const char *model, int64_t now_ms);
 
-/* Frees what is kept about requests under way; the HTTP client was ended before. */
-void engine_forget_fetches(struct engine *engine);
+/* Ends the requests under way; nobody is told of an answer. Returns how many there were. */
+size_t engine_cancel_fetches(struct engine *engine);
 
 /* batches.c */
 

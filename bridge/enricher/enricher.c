@@ -37,7 +37,7 @@ struct enricher {
 
 static void forget_all(struct engine *engine)
 {
-    engine->epoch++;
+    (void)engine_cancel_fetches(engine);
     engine->closing_by = random_next(&engine->random) | 1;
     engine_forget_walks(engine);
     engine_forget_syncs(engine);
@@ -82,7 +82,10 @@ static bool on_assigned(void *context, const struct consumer_slot *slots, size_t
 static void on_revoked(void *context)
 {
     struct engine *engine = context;
+    int64_t began_ms = clock_ms();
     size_t partitions = engine->owned_count;
+    size_t records = engine->pending.records.count;
+    size_t requests = engine_cancel_fetches(engine);
     for (size_t i = 0; i < engine->owned_count; i++) {
         int slot = engine->owned[i];
         if (engine->paused[slot])
@@ -94,7 +97,8 @@ static void on_revoked(void *context)
     engine_keep_heard(engine);
     forget_all(engine);
     health_set(HEALTH_ASSIGNMENT, false, "no partitions are assigned");
-    log_info("revoked", LOG_NUMBER("partitions", partitions));
+    log_info("revoked", LOG_NUMBER("partitions", partitions), LOG_NUMBER("records", records),
+             LOG_NUMBER("requests", requests), LOG_NUMBER("ms", clock_ms() - began_ms));
 }
 
 static void fail(struct enricher *enricher, const struct error *error)
@@ -303,8 +307,8 @@ static void free_all(struct enricher *enricher)
     struct engine *engine = &enricher->engine;
     consumer_free(engine->consumer, 0);
     publisher_free(engine->publisher);
+    (void)engine_cancel_fetches(engine);
     http_client_free(engine->http);
-    engine_forget_fetches(engine);
     engine_forget_walks(engine);
     engine_forget_ahead(engine);
     cache_close(engine->cache);

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bridge/base/log.h"
@@ -26,7 +27,8 @@ struct publisher {
     struct batch_list given;
     struct batch_list finished;
     size_t busy;
-    bool working; /* the thread has a batch in hand */
+    bool working;   /* the thread has a batch in hand */
+    bool abandoned; /* which the loop has forgotten; `cancel` holds until it has ended */
     bool stop;
     bool fenced; /* until the loop has revoked: what is given meanwhile is dropped */
     enum publisher_outcome outcome; /* of the last of `finished`, when not COMMITTED */
@@ -88,7 +90,8 @@ static void hand_back(struct publisher *publisher, struct batch *batch, enum com
                       const struct error *error)
 {
     publisher->working = false;
-    if (outcome == COMMIT_CANCELLED || (outcome != COMMIT_DONE && publisher->fenced)) {
+    if (publisher->abandoned || outcome == COMMIT_CANCELLED ||
+        (outcome != COMMIT_DONE && publisher->fenced)) {
         publisher->busy--;
         batch_free(batch);
     } else {
@@ -101,6 +104,9 @@ static void hand_back(struct publisher *publisher, struct batch *batch, enum com
         }
         wake_loop(publisher);
     }
+    if (publisher->abandoned && !publisher->stop)
+        atomic_store(&publisher->cancel, false);
+    publisher->abandoned = false;
     (void)pthread_cond_broadcast(&publisher->changed);
 }
 
@@ -143,6 +149,15 @@ static void *serve(void *context)
     return NULL;
 }
 
+static void init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(condition, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
 struct publisher *publisher_new(const struct kafka_context *kafka, const struct topics *topics,
                                 const struct selection *selection, struct error *error)
 {
@@ -152,7 +167,7 @@ struct publisher *publisher_new(const struct kafka_context *kafka, const struct 
         goto failed;
     publisher->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     (void)pthread_mutex_init(&publisher->lock, NULL);
-    (void)pthread_cond_init(&publisher->changed, NULL);
+    init_condition(&publisher->changed);
     if (publisher->fd >= 0 && pthread_create(&publisher->thread, NULL, serve, publisher) == 0)
         return publisher;
     error_set(error, VERDICT_FATAL, "the publisher's thread did not start");
@@ -212,21 +227,35 @@ struct batch *publisher_take(struct publisher *publisher, enum publisher_outcome
     return batch;
 }
 
+/* `lock` is held. */
+static void await_batch_in_hand(struct publisher *publisher)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += PUBLISHER_REVOKE_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    while (publisher->working &&
+           pthread_cond_timedwait(&publisher->changed, &publisher->lock, &until) == 0)
+        ;
+}
+
 void publisher_revoke(struct publisher *publisher)
 {
     atomic_store(&publisher->cancel, true);
     (void)pthread_mutex_lock(&publisher->lock);
     drop_given(publisher);
-    while (publisher->working)
-        (void)pthread_cond_wait(&publisher->changed, &publisher->lock);
+    await_batch_in_hand(publisher);
+    publisher->abandoned = publisher->working;
     for (struct batch *batch = pop(&publisher->finished); batch != NULL;
          batch = pop(&publisher->finished)) {
         publisher->busy--;
         batch_free(batch);
     }
     publisher->fenced = false;
+    if (!publisher->abandoned)
+        atomic_store(&publisher->cancel, false);
     (void)pthread_mutex_unlock(&publisher->lock);
-    atomic_store(&publisher->cancel, false);
 }
 
 void publisher_free(struct publisher *publisher)

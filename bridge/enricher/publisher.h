@@ -58,8 +58,13 @@ struct batch *publisher_take(struct publisher *publisher, enum publisher_outcome
 
 /*
  * The partitions are being given up: what is not committed is dropped. Returns when the running
- * transaction has ended, committed or aborted, and nothing is left.
+ * transaction has ended, committed or aborted, or, where Kafka does not say that within
+ * PUBLISHER_REVOKE_MS, without it: the thread goes on to abort it, and what is given meanwhile
+ * waits for that. Nothing is lost or published twice by that, whatever becomes of it: before its
+ * offsets are with Kafka the group refuses them, and afterwards the next owner of the partitions is
+ * not told where to begin until it has ended (KIP-447).
  */
+#define PUBLISHER_REVOKE_MS 700
 void publisher_revoke(struct publisher *publisher);
 
 /* Ends the thread after the running transaction; what is left is dropped. NULL is allowed. */

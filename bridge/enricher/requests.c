@@ -14,15 +14,14 @@
 
 struct fetch {
     struct engine *engine;
-    uint64_t epoch;
     uint64_t start; /* tick of the stale rule */
     int64_t started_ms;
     enum metric kind;
     int place;
-    struct circuit *circuit; /* of its integration, or NULL; valid while `epoch` is the engine's */
+    struct circuit *circuit; /* of its integration, or NULL; outlives the request */
     request_answered *answered;
     request_dropped *dropped;
-    void *target; /* its records are valid while `epoch` is the engine's */
+    void *target;
     struct fetch *next;
     struct fetch *previous;
 };
@@ -38,20 +37,17 @@ static void unlink_fetch(struct fetch *fetch)
     free(fetch);
 }
 
-static void drop_target(const struct fetch *fetch)
+size_t engine_cancel_fetches(struct engine *engine)
 {
-    if (fetch->dropped != NULL)
-        fetch->dropped(fetch->target);
-}
-
-void engine_forget_fetches(struct engine *engine)
-{
-    for (struct fetch *fetch = engine->fetches, *next; fetch != NULL; fetch = next) {
-        next = fetch->next;
-        drop_target(fetch);
-        free(fetch);
+    size_t count = 0;
+    for (; engine->fetches != NULL; count++) {
+        struct fetch *fetch = engine->fetches;
+        http_client_cancel(engine->http, fetch);
+        if (fetch->dropped != NULL)
+            fetch->dropped(fetch->target);
+        unlink_fetch(fetch);
     }
-    engine->fetches = NULL;
+    return count;
 }
 
 static const char *model_of(const struct engine *engine, const struct fetch *fetch)
@@ -102,11 +98,6 @@ static void on_answer(void *context, const struct http_answer *http)
     int64_t now_ms = clock_ms();
     budget_learn(&engine->budget, http->limit, http->remaining, http_client_in_flight(engine->http),
                  now_ms - fetch->started_ms, now_ms);
-    if (fetch->epoch != engine->epoch) {
-        drop_target(fetch);
-        unlink_fetch(fetch);
-        return;
-    }
     enum api_outcome outcome = fetch->answered(engine, fetch->target, fetch->start, http, now_ms);
     note_outcome(engine, fetch, outcome, api_detail(http, outcome), http, now_ms);
     recency_close(engine->recency, fetch->start);
@@ -138,7 +129,6 @@ static struct fetch *new_fetch(struct engine *engine, const struct request *requ
 {
     struct fetch *fetch = memory_new(1, sizeof *fetch);
     *fetch = (struct fetch){.engine = engine,
-                            .epoch = engine->epoch,
                             .start = recency_start(engine->recency),
                             .started_ms = now_ms,
                             .kind = request->kind,

@@ -300,6 +300,30 @@ static void release(struct transfer *transfer)
     client->active--;
 }
 
+void http_client_cancel(struct http_client *client, const void *context)
+{
+    for (int i = 0; i < client->transfer_count; i++) {
+        struct transfer *transfer = &client->transfers[i];
+        if (!transfer->busy || transfer->context != context)
+            continue;
+        (void)curl_multi_remove_handle(client->multi, transfer->easy);
+        transfer->busy = false;
+        release(transfer);
+        return;
+    }
+    for (struct waiting **link = &client->first; *link != NULL; link = &(*link)->next) {
+        struct waiting *waiting = *link;
+        if (waiting->context != context)
+            continue;
+        *link = waiting->next;
+        if (waiting->next == NULL)
+            client->last = link;
+        client->waiting_count--;
+        waiting_free(waiting);
+        return;
+    }
+}
+
 static void finish(struct transfer *transfer, CURLcode result)
 {
     struct http_answer *answer = &transfer->answer;

@@ -100,6 +100,10 @@ bool http_client_start(struct http_client *client, const struct http_request *re
 bool http_client_get(struct http_client *client, const char *url, http_done *done, void *context,
                      struct error *error) MUST_CHECK;
 
+/* Ends the request that was started with this `context` without calling back; nothing happens when
+ * there is none. Not from within a callback. */
+void http_client_cancel(struct http_client *client, const void *context);
+
 /* Requests started and not yet called back. */
 int http_client_in_flight(const struct http_client *client);
 

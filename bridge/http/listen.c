@@ -1,13 +1,19 @@
 #include "bridge/http/listen.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <netdb.h>
+#include <poll.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define BACKLOG 1024
+
+#define FLAGS_PLACE 13 /* of the flags in a TCP header (RFC 9293, section 3.1) */
+#define FLAG_SYN    0x02
 
 /* "[::1]:80" -> "::1", "80". */
 static bool split(const char *address, char host[LISTEN_ADDRESS_SIZE], const char **port)
@@ -82,4 +88,23 @@ int listen_open(const char *address, char bound[LISTEN_ADDRESS_SIZE], struct err
         name_bound(fd, bound);
     freeaddrinfo(found);
     return fd;
+}
+
+void listen_refuse(int fd)
+{
+    /* The filter of a TCP socket sees each packet from its TCP header on. */
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_PLACE),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, FLAG_SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    struct sock_fprog program = {ARRAY_LENGTH(code), code};
+    (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
+
+bool listen_is_empty(int fd)
+{
+    struct pollfd waiting = {.fd = fd, .events = POLLIN};
+    return poll(&waiting, 1, 0) <= 0;
 }

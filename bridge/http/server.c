@@ -12,8 +12,11 @@
 #include <unistd.h>
 
 #include "bridge/base/buffer.h"
+#include "bridge/base/clock.h"
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
+#include "bridge/http/connections.h"
+#include "bridge/http/drain.h"
 #include "bridge/http/listen.h"
 
 /* A body that is too large is read on to its end up to here, so that the sender sees the 413 and
@@ -22,11 +25,19 @@
 
 /* Head of a request and MHD's own bookkeeping, per connection. */
 #define CONNECTION_MEMORY ((size_t)16 << 10)
-#define IDLE_SECONDS      60U
+
+/* Load balancers keep connections idle for 60 s (nginx, AWS): they are to be the ones that close.
+ */
+#define IDLE_SECONDS 75U
+
+#define LONGEST_WAIT_MS 1000
+#define DRAIN_TURN_MS   10
+#define LAST_MS         1000 /* for what is to be sent when the server is freed */
 
 struct server_request {
     struct server *server;
     struct MHD_Connection *connection;
+    struct connection *place; /* among the server's connections */
     const char *method;
     const char *path;
     struct buffer body;
@@ -45,11 +56,14 @@ struct server {
     struct MHD_Daemon *daemon;
     int epoll_fd;
     int wake_fd;
+    int listening; /* the daemon's, until the drain closes it */
     pthread_t thread;
-    atomic_bool quiesce;
+    atomic_bool draining;
+    atomic_bool drained;
     atomic_bool stop;
-    atomic_int busy;
-    bool quiesced; /* loop thread only */
+    struct drain drain; /* these three: loop thread only */
+    size_t busy;        /* requests whose head was read and that are not yet answered whole */
+    struct connections connections;
     pthread_mutex_t lock;
     struct server_request *finished; /* newest first; under `lock` */
 };
@@ -87,6 +101,54 @@ static enum MHD_Result take_body(struct server_request *request, const char *dat
     return request->discarded > DISCARD_MAXIMUM ? MHD_NO : MHD_YES;
 }
 
+static void on_connection(void *context, struct MHD_Connection *connection, void **slot,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct server *server = context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        *slot = connections_add(
+            &server->connections,
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    else
+        connections_remove(&server->connections, *slot);
+}
+
+static struct server_request *begin_request(struct server *server,
+                                            struct MHD_Connection *connection, const char *method,
+                                            const char *path)
+{
+    struct server_request *request = memory_new(1, sizeof *request);
+    *request = (struct server_request){
+        .server = server,
+        .connection = connection,
+        .place =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context,
+        .method = method,
+        .path = path,
+        .body = buffer_new(server->options.max_body)};
+    if (request->place->phase == CONNECTION_IDLE)
+        request->place->phase = CONNECTION_READING;
+    server->busy++;
+    server->connections.came_ms = clock_ms();
+    return request;
+}
+
+static void handle(struct server_request *request)
+{
+    struct server *server = request->server;
+    request->handled = true;
+    if (request->place->phase == CONNECTION_TOLD) {
+        server_answer_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable", "was told", NULL);
+        return;
+    }
+    request->place->phase = CONNECTION_ASKED;
+    if (request->discarded > 0)
+        server_answer_error(request, MHD_HTTP_CONTENT_TOO_LARGE, "too-large",
+                            "the body is longer than receiver.max_body", NULL);
+    else
+        server->options.handle(server->options.context, request);
+}
+
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_size, void **slot)
@@ -95,25 +157,13 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     struct server_request *request = *slot;
     (void)version;
     if (request == NULL) {
-        request = *slot = memory_new(1, sizeof *request);
-        *request = (struct server_request){.server = server,
-                                           .connection = connection,
-                                           .method = method,
-                                           .path = url,
-                                           .body = buffer_new(server->options.max_body)};
-        atomic_fetch_add(&server->busy, 1);
+        request = *slot = begin_request(server, connection, method, url);
         return refuse_at_once(request) ? queue_answer(request) : MHD_YES;
     }
     if (*upload_size > 0)
         return take_body(request, upload, upload_size);
-    if (!request->handled) {
-        request->handled = true;
-        if (request->discarded > 0)
-            server_answer_error(request, MHD_HTTP_CONTENT_TOO_LARGE, "too-large",
-                                "the body is longer than receiver.max_body", NULL);
-        else
-            server->options.handle(server->options.context, request);
-    }
+    if (!request->handled)
+        handle(request);
     if (request->response != NULL)
         return queue_answer(request);
     buffer_free(&request->body); /* whoever answers later has what it needs of it */
@@ -132,10 +182,12 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         return;
     if (request->response != NULL)
         MHD_destroy_response(request->response);
+    if (request->place->phase != CONNECTION_TOLD)
+        request->place->phase = CONNECTION_IDLE;
     buffer_free(&request->body);
     free(request);
     *slot = NULL;
-    atomic_fetch_sub(&server->busy, 1);
+    server->busy--;
 }
 
 static struct server_request *take_finished(struct server *server)
@@ -161,12 +213,49 @@ static void finish_all(struct server *server)
     }
 }
 
-static void quiesce_now(struct server *server)
+static void close_listening(struct server *server)
 {
     MHD_socket listening = MHD_quiesce_daemon(server->daemon);
     if (listening != MHD_INVALID_SOCKET)
         (void)close(listening);
-    server->quiesced = true;
+}
+
+/* Goes on with the drain as far as it can. */
+static void drain(struct server *server)
+{
+    struct drain_view view = {.now_ms = clock_ms(),
+                              .came_ms = server->connections.came_ms,
+                              .hurry = atomic_load(&server->stop),
+                              .unanswered = server->busy,
+                              .connections = server->connections.count};
+    drain_begin(&server->drain, view.now_ms);
+    if (server->drain.phase == DRAIN_REFUSING)
+        view.queue_empty = listen_is_empty(server->listening);
+    if (drain_advance(&server->drain, &view)) {
+        if (server->drain.phase == DRAIN_REFUSING)
+            listen_refuse(server->listening);
+        else if (server->drain.phase == DRAIN_CLOSED)
+            close_listening(server);
+        else
+            atomic_store(&server->drained, true);
+    }
+    if (server->drain.phase >= DRAIN_CLOSED)
+        connections_farewell(&server->connections, view.hurry);
+}
+
+static void turn(struct server *server, struct pollfd fds[static 2])
+{
+    bool draining = atomic_load(&server->draining);
+    int64_t longest = draining ? DRAIN_TURN_MS : LONGEST_WAIT_MS;
+    MHD_UNSIGNED_LONG_LONG timeout = 0;
+    if (MHD_get_timeout(server->daemon, &timeout) != MHD_YES || timeout > (uint64_t)longest)
+        timeout = (uint64_t)longest;
+    (void)poll(fds, 2, (int)timeout);
+    if (fds[1].revents != 0)
+        finish_all(server);
+    if (draining)
+        drain(server);
+    (void)MHD_run(server->daemon);
 }
 
 static void *loop(void *context)
@@ -174,20 +263,13 @@ static void *loop(void *context)
     struct server *server = context;
     struct pollfd fds[] = {{.fd = server->epoll_fd, .events = POLLIN},
                            {.fd = server->wake_fd, .events = POLLIN}};
-    while (!atomic_load(&server->stop)) {
-        MHD_UNSIGNED_LONG_LONG timeout = 1000;
-        if (MHD_get_timeout(server->daemon, &timeout) != MHD_YES || timeout > 1000)
-            timeout = 1000;
-        if (poll(fds, ARRAY_LENGTH(fds), (int)timeout) < 0 && errno != EINTR)
-            break;
-        if (fds[1].revents != 0)
-            finish_all(server);
-        if (atomic_load(&server->quiesce) && !server->quiesced)
-            quiesce_now(server);
-        (void)MHD_run(server->daemon);
-    }
-    finish_all(server);
-    (void)MHD_run(server->daemon); /* sends what was just answered */
+    while (!atomic_load(&server->stop))
+        turn(server, fds);
+    /* Sends what was just answered, and comes to the end of a drain. */
+    int64_t until_ms = clock_ms() + LAST_MS;
+    do
+        turn(server, fds);
+    while ((server->busy > 0 || server->draining != server->drained) && clock_ms() < until_ms);
     return NULL;
 }
 
@@ -204,10 +286,11 @@ static bool start_daemon(struct server *server, int listening, struct error *err
         flags |= MHD_USE_TLS;
     server->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, listening,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_CONNECTION_LIMIT,
-        options->max_connections, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, MHD_OPTION_ARRAY,
-        options->tls_certificate != NULL ? tls : none, MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, server, MHD_OPTION_CONNECTION_LIMIT, options->max_connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        CONNECTION_MEMORY, MHD_OPTION_ARRAY, options->tls_certificate != NULL ? tls : none,
+        MHD_OPTION_END);
     free(tls[0].ptr_value);
     free(tls[1].ptr_value);
     if (server->daemon == NULL)
@@ -218,6 +301,8 @@ static bool start_daemon(struct server *server, int listening, struct error *err
     const union MHD_DaemonInfo *info =
         MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     server->epoll_fd = info->epoll_fd;
+    server->listening = listening;
+    server->connections.encrypted = options->tls_certificate != NULL;
     return true;
 }
 
@@ -256,15 +341,15 @@ const char *server_address(const struct server *server)
     return server->address;
 }
 
-void server_quiesce(struct server *server)
+void server_drain(struct server *server)
 {
-    atomic_store(&server->quiesce, true);
+    atomic_store(&server->draining, true);
     wake(server);
 }
 
-int server_busy(const struct server *server)
+bool server_is_drained(const struct server *server)
 {
-    return atomic_load(&server->busy);
+    return atomic_load(&server->drained);
 }
 
 void server_free(struct server *server)
@@ -354,7 +439,7 @@ void server_answer(struct server_request *request, int status, const char *conte
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
     if (header != NULL)
         add_header(response, header);
-    if (request->server->quiesced)
+    if (request->server->drain.phase != DRAIN_SERVING)
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     request->response = response;
     request->status = (unsigned)status;

@@ -11,6 +11,16 @@
  *
  * A sleeping request never times out and its client's going is not noticed: whoever lets it sleep
  * has a deadline of its own and calls server_finish exactly once.
+ *
+ * The drain, so that every request of which a byte came in is answered, and no connection is reset
+ * after its client has sent something:
+ *  1. Answers carry Connection: close from now on, so a connection ends with its answer. New
+ *     connections are taken as before, for as long as some come (a load balancer needs a moment to
+ *     hear that we leave), but at most 5 s.
+ *  2. The kernel lets nothing new in, what it has is accepted, the listening socket is closed
+ *     (listen.h). Who comes now is refused before a byte was sent.
+ *  3. Connections on which no request is under way are told 503 and half closed (connections.h).
+ *  4. What is under way is answered. Then, or at the caller's deadline, the end: server_free.
  */
 #ifndef BRIDGE_HTTP_SERVER_H
 #define BRIDGE_HTTP_SERVER_H
@@ -42,14 +52,15 @@ struct server *server_new(const struct server_options *options, struct error *er
 /* host:port as bound. Lives as long as the server. */
 const char *server_address(const struct server *server);
 
-/* Stops taking new connections; those under way go on. Any thread. */
-void server_quiesce(struct server *server);
+/* Begins the drain. Any thread. */
+void server_drain(struct server *server);
 
-/* Requests that were read (at least their head) and not yet answered whole. Any thread. */
-int server_busy(const struct server *server);
+/* True when all that came is answered, and nothing more can come. Any thread. */
+bool server_is_drained(const struct server *server);
 
 /* Ends the loop and closes all connections. Every sleeping request must have been finished before:
- * producers are closed first. NULL is allowed. */
+ * producers are closed first. A drain that is under way goes on without a pause: what is not whole
+ * by now is told 503, and answers are given a second to be sent. NULL is allowed. */
 void server_free(struct server *server);
 
 /* The request, for `handle` and `finish`. Texts live until the request is answered. */

@@ -303,6 +303,10 @@ enum transaction_outcome transaction_commit(struct transaction_producer *produce
     enum transaction_outcome outcome = transaction_flush(producer, cancel, error);
     if (outcome == TRANSACTION_DONE)
         outcome = send_offsets(producer, list, membership, cancel, error);
+    if (outcome == TRANSACTION_DONE && atomic_load(cancel)) {
+        error_set(error, VERDICT_ABORT, "cancelled");
+        outcome = give_up(producer, TRANSACTION_CANCELLED, error);
+    }
     if (outcome == TRANSACTION_DONE)
         outcome = commit(producer, error);
     rd_kafka_topic_partition_list_destroy(list);

@@ -4,7 +4,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "bridge/base/clock.h"
 #include "bridge/base/file.h"
@@ -225,13 +224,13 @@ const char *receiver_address(const struct receiver *receiver)
 
 void receiver_drain(struct receiver *receiver, int timeout_ms)
 {
-    int64_t deadline = clock_ms() + timeout_ms;
-    server_quiesce(receiver->server);
-    while ((server_busy(receiver->server) > 0 || keeper_is_sending(receiver->keeper)) &&
-           clock_ms() < deadline) {
-        struct timespec pause = {0, 5 * 1000000L};
-        (void)nanosleep(&pause, NULL);
-    }
+    int64_t began_ms = clock_ms();
+    server_drain(receiver->server);
+    while ((!server_is_drained(receiver->server) || keeper_is_sending(receiver->keeper)) &&
+           clock_ms() < began_ms + timeout_ms)
+        clock_rest(5);
+    log_info("receiver_drained", LOG_NUMBER("after_ms", clock_ms() - began_ms),
+             LOG_TEXT("all_answered", server_is_drained(receiver->server) ? "true" : "false"));
 }
 
 void receiver_free(struct receiver *receiver)

@@ -4,8 +4,12 @@ import signal
 import threading
 import time
 
+import pytest
+
+from harness.record_api import TOKEN, RecordApi
 from harness.simulator import SECRET
 from harness.wait import wait_until
+from test_restart import commits, event
 
 MODELS = ["residents", "leases", "units"]
 LEAVE_SECONDS = 25
@@ -59,3 +63,50 @@ def _ignore(call):
         call()
     except OSError:
         pass
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_the_last_transaction_commits(bridge, kafka, prefix, snapshots, slow):
+    """What was answered before the end is published and committed, and only the rest is fetched by the next start.
+
+    When it is slow, the answers that are under way come within the drain: they count as well.
+    """
+    topic = f"{prefix}.events.residents"
+    kafka.create_topics(topic)
+    ids = [f"r-{number}" for number in range(2000)]
+    with RecordApi() as api:
+        api.has_lists = False
+        for identifier in ids:
+            api.put("residents", identifier, "intg-1", {"id": identifier, "integration_id": "intg-1"})
+        if slow:
+            api.hold("residents", *ids[500:])
+        reach = {"api.base_url": api.url, "api.token": TOKEN}
+        config = {"bridge.models": ["residents"], "topics.partitions": 1, "enricher.max_delay_ms": 0}
+        # A batch that is open at the signal would not be due for long: it must not wait.
+        enricher = bridge("enrich", config | reach | {"enricher.commit_interval_ms": 5000})
+        enricher.wait_event("assigned", 30)
+        kafka.produce(topic, [event(identifier) for identifier in ids])
+        wait_until(lambda: len(api.requests) > 500, 60, "requests", interval=0.001)
+        enricher.terminate()
+        if slow:
+            enricher.wait_event("draining", 5)
+            time.sleep(0.3)
+            under_way = api.asked_for("residents")
+            time.sleep(0.3)  # nothing more is asked for
+            api.release()
+        assert enricher.wait(LEAVE_SECONDS) == 0
+
+        published = {snapshot.key for snapshot in snapshots("residents")}
+        asked = dict(api.asked_for("residents"))
+        assert published == asked.keys() and set(asked.values()) == {1}
+        assert not slow or asked == under_way
+        assert 500 < len(published) < len(ids)
+        ((watermark, runs),) = commits(kafka, prefix, topic).values()
+        done = set(range(watermark)).union(*(range(first, last + 1) for first, last in runs))
+        assert {ids[offset] for offset in done} == published
+
+        enricher.start_ready()
+        kafka.wait_consumed(prefix, topic, 60)
+        assert enricher.stop() == 0
+        assert api.asked_for("residents") == dict.fromkeys(ids, 1)
+        assert sorted(snapshot.key for snapshot in snapshots("residents")) == sorted(ids)

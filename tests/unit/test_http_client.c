@@ -499,6 +499,36 @@ static void test_free_with_requests_waiting(void **state)
     free(seen);
 }
 
+/* One under way, and waiting ones at each place of the queue; the others go on. */
+static void test_cancel(void **state)
+{
+    struct servers *servers = *state;
+    struct http_options options = OPTIONS;
+    options.max_connections = 1;
+    struct http_client *client = new_client(&options);
+    struct seen *seen = calloc(5, sizeof *seen);
+    struct error error;
+    assert_true(http_client_get(client, url_of(servers->main, "/hang"), keep, &seen[0], &error));
+    for (int i = 1; i < 5; i++)
+        assert_true(http_client_get(client, url_of(servers->main, "/ok"), keep, &seen[i], &error));
+    for (int i = 0; i < 3; i++)
+        http_client_poll(client, NULL, 0, 10);
+    http_client_cancel(client, &seen[1]); /* the first that waits */
+    http_client_cancel(client, &seen[4]); /* the last */
+    assert_int_equal(http_client_in_flight(client), 3);
+    http_client_cancel(client, &seen[0]); /* under way */
+    http_client_cancel(client, &seen[0]); /* it is not there any more */
+    assert_int_equal(http_client_in_flight(client), 2);
+    while (http_client_in_flight(client) > 0)
+        http_client_poll(client, NULL, 0, 1000);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(seen[i].calls, i == 2 || i == 3);
+    assert_int_equal(seen[2].answer.status, 200);
+    get(client, url_of(servers->main, "/ok"), &seen[4]); /* the queue's end is known */
+    free(seen);
+    http_client_free(client);
+}
+
 static void test_call(void **state)
 {
     struct servers *servers = *state;
@@ -578,6 +608,7 @@ int main(void)
         cmocka_unit_test(test_callback_starts_another_on_the_same_connection),
         cmocka_unit_test(test_extra_descriptor_wakes),
         cmocka_unit_test(test_free_with_requests_waiting),
+        cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_call),
         cmocka_unit_test(test_call_fails),
     };

@@ -341,6 +341,19 @@ class Kafka(JavaServer):
                 reader.close()
         return {place: (stable, end) for place, (stable, end) in found.items() if stable < end}
 
+    def delete_group(self, name):
+        """The group has no members; what it has committed is gone on return."""
+        self._finish(self.admin().delete_consumer_groups([name]))
+
+    def cut(self, topic):
+        """Deletes what lies in a topic now, as retention does."""
+        consumer = self.consumer(f"ends-{uuid.uuid4()}")
+        try:
+            ends = [TopicPartition(topic, number, end) for number, (_, end) in self._ends(consumer, topic).items()]
+        finally:
+            consumer.close()
+        self._finish(self.admin().delete_records(ends))
+
     def group(self, name):
         """Confluent's description of a consumer group: state, members and their assignments."""
         return self._finish(self.admin().describe_consumer_groups([name]))[name]

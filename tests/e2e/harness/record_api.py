@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import threading
+import time
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from harness.process import TOP
@@ -19,6 +20,7 @@ MOST = 250
 
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # of five, the sixth who connects at once waits a second
 
     def handle_error(self, request, client_address):
         if not isinstance(sys.exc_info()[1], ConnectionError):  # who does not want all of an answer hangs up
@@ -26,12 +28,12 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 class RecordApi:
-    """Records and answers are set before or while it serves; `requests` lists the paths asked for."""
+    """Records and answers are set before or while it serves; `requests` lists the paths asked for, `times` when (time.time)."""
 
     def __init__(self):
         self.records = {model: {} for model in READABLE}  # model -> id -> (integration, JSON text)
         self.answers = {}  # (model, id) -> the whole body, in place of one made of a record
-        self.requests = []
+        self.requests, self.times = [], []
         self.has_lists = True  # without them, each record has to be asked for by its id
         self._held = {}  # (model, id) -> what an answer about it waits for
         self._server = _Server(("127.0.0.1", 0), _handler(self))
@@ -78,6 +80,7 @@ class RecordApi:
     def answer(self, target):
         """(status, body) for a path with its query."""
         split = urlsplit(target)
+        self.times.append(time.time())
         self.requests.append(split.path)
         if split.path in _LISTS and not self.has_lists:
             return 403, b'{"error": {"code": "forbidden", "message": "no lists"}}'
