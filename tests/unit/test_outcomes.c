@@ -130,8 +130,8 @@ static void begin(struct stage *stage, const struct way *way)
 static void end(struct stage *stage)
 {
     struct engine *engine = &stage->engine;
+    (void)engine_cancel_fetches(engine);
     http_client_free(engine->http);
-    engine_forget_fetches(engine);
     pending_clear(&engine->pending);
     planner_free(engine->planner);
     breakers_free(engine->breakers);
