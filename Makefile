@@ -7,6 +7,8 @@ endif
 CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr/local
 DESTDIR ?=
+CHAOS_SECONDS ?= 120
+CHAOS_SEED    ?= 1
 VERSION := 0.1.0
 
 PACKAGES  := librdkafka-dev libmicrohttpd-dev libcurl4-openssl-dev libavro-dev libcjson-dev libinih-dev liblmdb-dev \
@@ -31,7 +33,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c
 BENCH     := $(patsubst tests/bench/%.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 C_FILES   := $(wildcard bridge/*.[ch] bridge/*/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/simulator/*.[ch] tests/sanitizers/*.c)
 
-.PHONY: deps all demo test test-unit test-e2e test-long bench bench-encode bench-planner bench-budget lint format schemas install clean help
+.PHONY: deps all demo test test-unit test-e2e test-long chaos chaos-mutants bench bench-encode bench-planner bench-budget lint format schemas install clean help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -92,6 +94,14 @@ test-e2e: all ## end-to-end tests only (ARGS="-k name" chooses)
 test-long: deps ## end-to-end tests that take minutes (ARGS="-k name" chooses)
 	@$(MAKE) --no-print-directory -s all
 	@python3 tests/run.py long $(ARGS)
+
+chaos: deps ## faults of every kind for a while, then what must hold (CHAOS_SECONDS=600 CHAOS_SEED=7)
+	@$(MAKE) --no-print-directory -s all build/venv/.stamp build/e2e/kafka/.stamp
+	@BRIDGE_BUILD=$(abspath $(BUILD)) build/venv/bin/python tests/e2e/chaos --seconds $(CHAOS_SECONDS) --seed $(CHAOS_SEED)
+
+chaos-mutants: deps ## planted bugs, each of which the chaos must find, 40 minutes (ARGS="name" chooses)
+	@$(MAKE) --no-print-directory -s all build/venv/.stamp build/e2e/kafka/.stamp
+	@build/venv/bin/python tests/e2e/chaos/mutants $(ARGS)
 
 bench: bench-encode bench-planner bench-budget ## all measurements; exit 1 when a target is missed
 

@@ -60,12 +60,32 @@
     X(PARTITIONS_OWNED, gauge, "partitions_owned", "", "Event partitions this instance works on.") \
     X(PARTITIONS_PAUSED, gauge, "partitions_paused", "",                                           \
       "Event partitions paused because their share of max_pending is full.")                       \
-    X(API_OK, counter, "api_requests_total", "outcome=\"ok\"", "API requests by outcome.")         \
+    X(API_RECORD, counter, "api_requests_total", "outcome=\"ok\"",                                 \
+      "API requests by outcome; see When the API fails.")                                          \
     X(API_GONE, counter, "api_requests_total", "outcome=\"gone\"", "")                             \
     X(API_LIMITED, counter, "api_requests_total", "outcome=\"limited\"", "")                       \
+    X(API_UNAUTHORIZED, counter, "api_requests_total", "outcome=\"unauthorized\"", "")             \
+    X(API_UNPAID, counter, "api_requests_total", "outcome=\"unpaid\"", "")                         \
+    X(API_FORBIDDEN, counter, "api_requests_total", "outcome=\"forbidden\"", "")                   \
+    X(API_NOT_NOW, counter, "api_requests_total", "outcome=\"not_now\"", "")                       \
     X(API_REFUSED, counter, "api_requests_total", "outcome=\"refused\"", "")                       \
-    X(API_BAD_ANSWER, counter, "api_requests_total", "outcome=\"bad_answer\"", "")                 \
-    X(API_OUTAGE, counter, "api_requests_total", "outcome=\"outage\"", "")                         \
+    X(API_PROXY_PAGE, counter, "api_requests_total", "outcome=\"proxy_page\"", "")                 \
+    X(API_TOO_LARGE, counter, "api_requests_total", "outcome=\"too_large\"", "")                   \
+    X(API_UNREADABLE, counter, "api_requests_total", "outcome=\"unreadable\"", "")                 \
+    X(API_NO_RECORD, counter, "api_requests_total", "outcome=\"no_record\"", "")                   \
+    X(API_WRONG_ID, counter, "api_requests_total", "outcome=\"wrong_id\"", "")                     \
+    X(API_NOT_STARTED, counter, "api_requests_total", "outcome=\"not_started\"", "")               \
+    X(API_NO_HOST, counter, "api_requests_total", "outcome=\"no_host\"", "")                       \
+    X(API_NO_CONNECTION, counter, "api_requests_total", "outcome=\"no_connection\"", "")           \
+    X(API_TLS, counter, "api_requests_total", "outcome=\"tls\"", "")                               \
+    X(API_TIMEOUT, counter, "api_requests_total", "outcome=\"timeout\"", "")                       \
+    X(API_RESET, counter, "api_requests_total", "outcome=\"reset\"", "")                           \
+    X(API_REDIRECT_LOOP, counter, "api_requests_total", "outcome=\"redirect_loop\"", "")           \
+    X(API_REDIRECT, counter, "api_requests_total", "outcome=\"redirect\"", "")                     \
+    X(API_SERVER_ERROR, counter, "api_requests_total", "outcome=\"server_error\"", "")             \
+    X(API_WRONG_CONTENT, counter, "api_requests_total", "outcome=\"wrong_content\"", "")           \
+    X(API_CUT, counter, "api_requests_total", "outcome=\"cut\"", "")                               \
+    X(API_ODD_STATUS, counter, "api_requests_total", "outcome=\"odd_status\"", "")                 \
     X(KIND_ID, counter, "api_requests_by_kind_total", "kind=\"id\"",                               \
       "API requests by what was asked for.")                                                       \
     X(KIND_PAGE, counter, "api_requests_by_kind_total", "kind=\"page\"", "")                       \
@@ -88,6 +108,15 @@
     X(API_IN_FLIGHT, gauge, "api_requests_in_flight", "", "API requests under way.")               \
     X(API_BREAKER_OPEN, gauge, "api_breaker_open", "",                                             \
       "1 while requests are held back because the API keeps failing.")                             \
+    X(BREAKERS_OPEN_INTEGRATIONS, gauge, "api_breakers_open", "scope=\"integration\"",             \
+      "Integrations, and models of one, whose requests are held back because theirs keep "         \
+      "failing.")                                                                                  \
+    X(BREAKERS_OPEN_MODELS, gauge, "api_breakers_open", "scope=\"model\"", "")                     \
+    X(BREAKER_OPENINGS_API, counter, "api_breaker_openings_total", "scope=\"all\"",                \
+      "How often requests began to be held back, by whose.")                                       \
+    X(BREAKER_OPENINGS_INTEGRATION, counter, "api_breaker_openings_total",                         \
+      "scope=\"integration\"", "")                                                                 \
+    X(BREAKER_OPENINGS_MODEL, counter, "api_breaker_openings_total", "scope=\"model\"", "")        \
     X(ANSWERS_STALE, counter, "answers_stale_total", "",                                           \
       "Answers dropped because a newer copy of the record was published.")                         \
     X(ANSWERS_REREAD, counter, "answers_reread_total", "",                                         \

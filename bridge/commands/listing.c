@@ -122,7 +122,7 @@ static enum api_outcome ask(struct listing *listing, const struct question *ques
                             struct error *cause)
 {
     struct http_answer answer = {0};
-    enum api_outcome outcome = API_OUTAGE;
+    enum api_outcome outcome = API_NOT_STARTED; /* or nothing came; the cause says it */
     const char *detail = "";
     int64_t began_ms = clock_ms();
     *status = 0;
@@ -157,7 +157,7 @@ static bool insist(struct listing *listing, const struct question *question, str
             tries--;
             continue;
         }
-        bool passes = listing->outcome == API_OUTAGE || listing->outcome == API_LIMITED;
+        bool passes = policy_passes(listing->outcome);
         if (!passes || tries == TRIES)
             return error_set(error, passes ? VERDICT_RETRY : VERDICT_CONFIGURATION,
                              "%s: status %ld, %s", question->what, status, cause.message);

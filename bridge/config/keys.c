@@ -123,7 +123,7 @@ const struct config_key config_keys[] = {
      .help = "The same for a change of `last_seen` alone."},
     {"enricher", "breaker_failures", TYPE_INTEGER, .initial = "20", .least = 1, .most = 10000,
      .unit = "failures", .offset = AT(enricher.breaker_failures),
-     .help = "Failures in a row after which requests pause."},
+     .help = "Failures in a row after which requests pause, of one integration or all."},
     {"enricher", "cache_dir", TYPE_DIRECTORY, .initial = "",
      .default_note = "a temporary one, made anew at each start", .offset = AT(enricher.cache_dir),
      .help = "Folder for a cache of what Kafka keeps (assembled records, children's parents); "

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "bridge/base/clock.h"
-#include "bridge/base/log.h"
 #include "bridge/base/metrics.h"
 #include "bridge/base/utf8.h"
 #include "bridge/codec/json_parse.h"
@@ -90,29 +89,26 @@ static void on_gone(struct engine *engine, struct record *record, uint64_t start
     record_end(engine, record, now_ms);
 }
 
-static void log_failure(const struct record *record, enum api_outcome outcome, const char *detail,
-                        long status, const char *model)
+/* Its model has waited for its right to be asked for, so the record need not. */
+static bool is_last(struct engine *engine, const struct record *record, const struct policy *policy)
 {
-    static struct log_gate gate;
-    int64_t suppressed = 0;
-    if (outcome == API_GONE || !log_gate_open(&gate, clock_ms(), 1000, &suppressed))
-        return;
-    log_warn("api_request_failed", LOG_TEXT("model", model), LOG_TEXT("record_id", record->id),
-             LOG_NUMBER("status", status), LOG_TEXT("reason", detail),
-             LOG_NUMBER("attempts", record->attempts), LOG_NUMBER("suppressed", suppressed));
+    return policy->attempts != 0 && (record->attempts >= policy->attempts ||
+                                     (policy->scope == SCOPE_MODEL &&
+                                      breakers_gave_up(engine->breakers, record->integration_id,
+                                                       engine->selection->names[record->place])));
 }
 
 bool record_tries_again(struct engine *engine, struct record *record, enum api_outcome outcome,
                         int64_t now_ms)
 {
     const struct policy *policy = policy_for(outcome);
-    if (record->outcome != (uint8_t)outcome)
+    if (!policy_same_end((enum api_outcome)record->outcome, outcome))
         record->attempts = 0;
     record->outcome = (uint8_t)outcome;
     record->attempts += record->attempts < UINT16_MAX;
     if (policy->attempts != 0 && record->failed_s == 0)
         record->failed_s = (uint32_t)(clock_wall_ms() / 1000);
-    if (policy->attempts != 0 && record->attempts >= policy->attempts)
+    if (is_last(engine, record, policy))
         return false;
     record_later(engine, record, now_ms, policy_delay(policy, record->attempts, &engine->random));
     return true;
@@ -121,11 +117,9 @@ bool record_tries_again(struct engine *engine, struct record *record, enum api_o
 void record_missed(struct engine *engine, struct record *record, uint64_t start, uint64_t end,
                    enum api_outcome outcome, const char *detail, long status, int64_t now_ms)
 {
-    bool again = record_tries_again(engine, record, outcome, now_ms);
-    log_failure(record, outcome, detail, status, engine->selection->names[record->place]);
-    if (again)
+    if (record_tries_again(engine, record, outcome, now_ms))
         return;
-    if (outcome == API_GONE) {
+    if (policy_for(outcome)->verdict == POLICY_TOMBSTONE) {
         on_gone(engine, record, start, end, now_ms);
     } else {
         char text[160];

@@ -49,6 +49,8 @@ void backfill_free(struct backfill *backfill)
         return;
     forget_last(backfill);
     table_free(&backfill->unheard);
+    table_free(&backfill->fresh[0]);
+    table_free(&backfill->fresh[1]);
     free(backfill->integration_id);
     free(backfill->order);
     free(backfill);

@@ -82,6 +82,7 @@ struct backfill {
     int failures;
     int64_t not_before_ms;
     uint32_t waits_for[2]; /* serials of the batches that hold the last page, and the one before */
+    struct table fresh[2]; /* ids that these pages met first: the cache gets them when committed */
     struct backfill *next;
 };
 

@@ -106,11 +106,17 @@ void engine_forget_backfills(struct engine *engine)
         drop(engine, engine->backfills);
 }
 
+/* Of a model without a list only webhooks tell: there is nothing to read. */
+static bool has_list(const struct engine *engine, const struct backfill *backfill)
+{
+    return model_of(engine, backfill)->list_path != NULL;
+}
+
 /* Another order for what is running: what came since it began lies at the top. */
-static void begin_again(struct backfill *backfill)
+static void begin_again(const struct engine *engine, struct backfill *backfill)
 {
     backfill->again = true;
-    if (backfill->phase == BACKFILL_READ)
+    if (backfill->phase == BACKFILL_READ && has_list(engine, backfill))
         backfill_look(backfill);
 }
 
@@ -130,7 +136,7 @@ void engine_order_backfill(struct engine *engine, const struct consumer_event *e
     offsets_take(engine->offsets, event->slot, event->message->offset, 1);
     claim_add(&claim, (struct event_ref){event->slot, event->message->offset}, clock_ms());
     if (backfill != NULL && backfill->phase != BACKFILL_DONE) {
-        begin_again(backfill);
+        begin_again(engine, backfill);
     } else if (backfill != NULL && !forced && is_recent(engine, backfill)) {
         log_info("backfill_not_again", LOG_TEXT("model", name_of(engine, backfill)),
                  LOG_TEXT("integration_id", integration_id));
@@ -139,9 +145,11 @@ void engine_order_backfill(struct engine *engine, const struct consumer_event *e
     } else {
         if (backfill != NULL)
             drop(engine, backfill);
+        cache_forget_met(engine->cache, event->slot % engine->topics->partitions,
+                         engine->selection->names[place], integration_id);
         backfill = backfill_new(integration_id, place, event->slot, order, clock_wall_ms());
-        if (model_of(engine, backfill)->list_path == NULL)
-            backfill->phase = BACKFILL_READ; /* only webhooks tell of it */
+        if (!has_list(engine, backfill))
+            backfill->phase = BACKFILL_READ;
         append(engine, backfill);
         tell(engine, backfill, "BACKFILL_STARTED");
     }
@@ -161,8 +169,11 @@ void engine_restore_backfill(struct engine *engine, const char *integration_id, 
                                     ? NULL
                                     : backfill_read(text, length, integration_id, place,
                                                     place * engine->topics->partitions + number);
-    if (backfill != NULL)
-        append(engine, backfill);
+    if (backfill == NULL)
+        return;
+    if (backfill_reads(backfill) && !has_list(engine, backfill))
+        backfill->phase = BACKFILL_READ;
+    append(engine, backfill);
 }
 
 /* Publishes the row, unless a newer copy was. True when it does. A record that waits takes it. */
@@ -215,13 +226,27 @@ static void note_swept(struct engine *engine, struct backfill *sweep, const cJSO
         (void)table_put(&sweep->unheard, id, strlen(id), sweep);
 }
 
+/* Is this the first time that the backfill meets the record? What it met on pages that are not
+ * committed is known in memory alone: were it in the cache, whoever goes on after they were given
+ * up would take their records for published. */
+static bool meet(struct engine *engine, struct backfill *backfill, const char *id)
+{
+    size_t length = strlen(id);
+    if (table_get(&backfill->fresh[0], id, length) != NULL ||
+        table_get(&backfill->fresh[1], id, length) != NULL ||
+        cache_has_met(engine->cache, backfill->slot % engine->topics->partitions,
+                      name_of(engine, backfill), backfill->integration_id, backfill->order, id))
+        return false;
+    (void)table_put(&backfill->fresh[0], id, length, backfill);
+    return true;
+}
+
 /* Those that were not met before are published; and all, at the end, of what changed since it
  * began. */
 static void take_rows(struct engine *engine, struct backfill *backfill, struct api_page *page,
                       uint64_t start, size_t length, int64_t now_ms)
 {
     uint64_t end = recency_end(engine->recency);
-    int number = backfill->slot % engine->topics->partitions;
     size_t count = (size_t)cJSON_GetArraySize(page->items);
     bool top = backfill->phase == BACKFILL_TOP;
     bool *wanted = memory_new(count + 1, sizeof *wanted);
@@ -229,9 +254,7 @@ static void take_rows(struct engine *engine, struct backfill *backfill, struct a
     size_t i = 0;
     for (const cJSON *row = page->items->child; row != NULL; row = row->next, i++) {
         const char *id = json_member_text(row, "id");
-        bool is_new = !backfill->sweep && id != NULL &&
-                      cache_meet(engine->cache, number, name_of(engine, backfill),
-                                 backfill->integration_id, id);
+        bool is_new = !backfill->sweep && id != NULL && meet(engine, backfill, id);
         if (backfill->sweep && id != NULL)
             note_swept(engine, backfill, row, id);
         met += is_new;
@@ -248,11 +271,34 @@ static void take_rows(struct engine *engine, struct backfill *backfill, struct a
     free(wanted);
 }
 
+/* Of the pages that are committed by now. */
+static void keep_met(struct engine *engine, struct backfill *backfill)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(backfill->fresh); i++) {
+        struct table *fresh = &backfill->fresh[i];
+        size_t cursor = 0;
+        if (fresh->count == 0 || engine->committed_serial < backfill->waits_for[i])
+            continue;
+        for (struct table_slot *slot = table_next(fresh, &cursor); slot != NULL;
+             slot = table_next(fresh, &cursor)) {
+            char *id = memory_text_n(slot->key, slot->length);
+            cache_put_met(engine->cache, backfill->slot % engine->topics->partitions,
+                          name_of(engine, backfill), backfill->integration_id, backfill->order, id);
+            free(id);
+        }
+        table_free(fresh);
+    }
+}
+
 static void on_page(struct engine *engine, struct backfill *backfill, struct api_page *page,
                     uint64_t start, size_t length, int64_t now_ms)
 {
     backfill->failures = 0;
     backfill->pages++;
+    /* The page before the last one is committed: next_ready has waited for it. */
+    keep_met(engine, backfill);
+    backfill->fresh[1] = backfill->fresh[0];
+    backfill->fresh[0] = (struct table){0};
     take_rows(engine, backfill, page, start, length, now_ms);
     write_down(engine, backfill, NULL);
     backfill->waits_for[1] = backfill->waits_for[0];
@@ -262,10 +308,8 @@ static void on_page(struct engine *engine, struct backfill *backfill, struct api
 }
 
 static void on_failure(struct engine *engine, struct backfill *backfill, enum api_outcome outcome,
-                       const char *detail, long status, int64_t now_ms)
+                       int64_t now_ms)
 {
-    static struct log_gate gate;
-    int64_t suppressed = 0;
     const struct policy *policy = policy_for(outcome);
     backfill->failures++;
     if (policy->attempts != 0 && backfill->failures >= policy->attempts) {
@@ -277,11 +321,6 @@ static void on_failure(struct engine *engine, struct backfill *backfill, enum ap
         return;
     }
     backfill->not_before_ms = now_ms + policy_delay(policy, backfill->failures, &engine->random);
-    if (log_gate_open(&gate, now_ms, 1000, &suppressed))
-        log_warn("backfill_page_failed", LOG_TEXT("model", name_of(engine, backfill)),
-                 LOG_TEXT("integration_id", backfill->integration_id),
-                 LOG_NUMBER("offset", backfill->offset), LOG_NUMBER("status", status),
-                 LOG_TEXT("reason", detail), LOG_NUMBER("suppressed", suppressed));
 }
 
 static enum api_outcome answered(struct engine *engine, void *target, uint64_t start,
@@ -295,7 +334,7 @@ static enum api_outcome answered(struct engine *engine, void *target, uint64_t s
     else if (page.outcome == API_RECORD)
         on_page(engine, backfill, &page, start, http->length, now_ms);
     else
-        on_failure(engine, backfill, page.outcome, page.detail, http->status, now_ms);
+        on_failure(engine, backfill, page.outcome, now_ms);
     cJSON_Delete(page.items);
     return page.outcome;
 }
@@ -313,15 +352,22 @@ static void complete(struct engine *engine, struct backfill *backfill)
     write_down(engine, backfill, NULL);
 }
 
+static const char *asks_of(const struct engine *engine, const struct backfill *backfill)
+{
+    return request_integration(engine, backfill->place, backfill->integration_id);
+}
+
 /* The next one that may ask for a page, of those that may run at once; it becomes the last. */
 static struct backfill *next_ready(struct engine *engine, int64_t now_ms, int64_t *wait)
 {
     int64_t running = 0;
     *wait = INT64_MAX;
-    if (!publisher_is_connected(engine->publisher))
+    if (engine->backfills == NULL || !publisher_is_connected(engine->publisher))
         return NULL; /* what is asked for now might be asked for again after another crash */
     for (struct backfill *each = engine->backfills; each != NULL; each = each->next) {
-        if (!backfill_reads(each))
+        /* One that must wait for long leaves its place to others. */
+        if (!backfill_reads(each) ||
+            !(each->in_flight || breakers_may(engine->breakers, asks_of(engine, each), now_ms)))
             continue;
         if (running++ >= engine->config->backfill.max_running)
             break;
@@ -348,9 +394,15 @@ bool backfill_continue(struct engine *engine, int64_t now_ms, int64_t *wait)
               LOG_TEXT("integration_id", backfill->integration_id),
               LOG_NUMBER("pass", backfill->passes), LOG_NUMBER("offset", backfill->offset));
     backfill->in_flight = true;
-    if (!request_start(engine, METRIC_KIND_BACKFILL, url, answered, NULL, backfill, now_ms)) {
+    struct request request = {.kind = METRIC_KIND_BACKFILL,
+                              .url = url,
+                              .integration_id = asks_of(engine, backfill),
+                              .place = backfill->place,
+                              .answered = answered,
+                              .target = backfill};
+    if (!request_start(engine, &request, now_ms)) {
         backfill->in_flight = false;
-        on_failure(engine, backfill, API_OUTAGE, "the request could not be started", 0, now_ms);
+        on_failure(engine, backfill, API_NOT_STARTED, now_ms);
     }
     free(url);
     return true;
@@ -364,6 +416,7 @@ bool backfill_has_turn(struct engine *engine)
 void engine_complete_backfills(struct engine *engine)
 {
     for (struct backfill *each = engine->backfills; each != NULL; each = each->next) {
+        keep_met(engine, each);
         if (each->phase == BACKFILL_READ && engine->committed_serial >= each->waits_for[0])
             complete(engine, each);
     }

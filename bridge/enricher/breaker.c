@@ -3,25 +3,58 @@
 #include "bridge/base/log.h"
 #include "bridge/base/metrics.h"
 
-#define FIRST_PAUSE_MS 1000
-#define LAST_PAUSE_MS  30000
+static const char *const state_names[] = {"closed", "open", "half-open"};
+static const char *const scope_names[] = {"all", "integration", "model"};
 
-static const char *const names[] = {"closed", "open", "half-open"};
+static const enum metric open_metrics[] = {
+    METRIC_API_BREAKER_OPEN, METRIC_BREAKERS_OPEN_INTEGRATIONS, METRIC_BREAKERS_OPEN_MODELS};
+
+static const enum metric opening_metrics[] = {METRIC_BREAKER_OPENINGS_API,
+                                              METRIC_BREAKER_OPENINGS_INTEGRATION,
+                                              METRIC_BREAKER_OPENINGS_MODEL};
+
+/* Opening is news; a probe that failed is not. */
+static enum log_level level_of(enum breaker_state from, enum breaker_state to)
+{
+    if (to == BREAKER_HALF_OPEN)
+        return LOG_DEBUG;
+    return from == BREAKER_CLOSED ? LOG_WARN : LOG_INFO;
+}
+
+static void measure(const struct breaker *breaker, enum breaker_state state)
+{
+    bool was_closed = breaker->state == BREAKER_CLOSED;
+    bool is_closed = state == BREAKER_CLOSED;
+    if (was_closed != is_closed)
+        metrics_add(open_metrics[breaker->scope], is_closed ? -1 : 1);
+    if (was_closed && !is_closed)
+        metrics_add(opening_metrics[breaker->scope], 1);
+}
 
 static void change_state(struct breaker *breaker, enum breaker_state state)
 {
+    enum log_level level = level_of(breaker->state, state);
     if (breaker->state == state)
         return;
+    measure(breaker, state);
     breaker->state = state;
-    metrics_set(METRIC_API_BREAKER_OPEN, state != BREAKER_CLOSED);
-    log_event(state == BREAKER_HALF_OPEN ? LOG_DEBUG : LOG_WARN, "breaker",
-              LOG_TEXT("state", names[state]), LOG_NUMBER("failures", breaker->failures),
+    log_event(level, "breaker", LOG_TEXT("scope", scope_names[breaker->scope]),
+              LOG_TEXT("integration_id", breaker->integration_id),
+              LOG_TEXT("model", breaker->model), LOG_TEXT("state", state_names[state]),
+              LOG_NUMBER("failures", breaker->failures),
               LOG_NUMBER("pause_ms", state == BREAKER_OPEN ? breaker->pause_ms : 0));
 }
 
-struct breaker breaker_new(int threshold, struct random *random)
+struct breaker breaker_new(enum breaker_scope scope, const char *integration_id, int threshold,
+                           struct random *random)
 {
-    return (struct breaker){.threshold = threshold, .pause_ms = FIRST_PAUSE_MS, .random = random};
+    return (struct breaker){.scope = scope,
+                            .integration_id = integration_id,
+                            .model = "",
+                            .threshold = threshold,
+                            .first_pause_ms = BREAKER_FIRST_PAUSE_MS,
+                            .last_pause_ms = BREAKER_LAST_PAUSE_MS,
+                            .random = random};
 }
 
 int64_t breaker_wait(const struct breaker *breaker, int64_t now_ms)
@@ -46,14 +79,20 @@ void breaker_started(struct breaker *breaker)
 void breaker_succeeded(struct breaker *breaker)
 {
     breaker->failures = 0;
-    breaker->pause_ms = FIRST_PAUSE_MS;
+    breaker->openings = 0;
     change_state(breaker, BREAKER_CLOSED);
+}
+
+static void open_for(struct breaker *breaker, int64_t now_ms, int64_t pause_ms)
+{
+    breaker->pause_ms = pause_ms;
+    breaker->until_ms = now_ms + pause_ms;
+    change_state(breaker, BREAKER_OPEN);
 }
 
 void breaker_trip(struct breaker *breaker, int64_t now_ms, int64_t pause_ms)
 {
-    breaker->until_ms = now_ms + pause_ms;
-    change_state(breaker, BREAKER_OPEN);
+    open_for(breaker, now_ms, pause_ms);
 }
 
 void breaker_failed(struct breaker *breaker, int64_t now_ms)
@@ -63,13 +102,26 @@ void breaker_failed(struct breaker *breaker, int64_t now_ms)
         return;
     if (breaker->state == BREAKER_OPEN)
         return; /* a request that started before the opening */
-    int64_t pause = breaker->pause_ms;
-    breaker->pause_ms = pause * 2 > LAST_PAUSE_MS ? LAST_PAUSE_MS : pause * 2;
-    breaker_trip(breaker, now_ms, random_between(breaker->random, pause / 2, pause));
+    int64_t pause = breaker->first_pause_ms;
+    for (int i = 0; i < breaker->openings && pause < breaker->last_pause_ms; i++)
+        pause *= 2;
+    if (pause > breaker->last_pause_ms)
+        pause = breaker->last_pause_ms;
+    breaker->openings++;
+    open_for(breaker, now_ms, random_between(breaker->random, pause / 2, pause));
 }
 
 void breaker_forget_probe(struct breaker *breaker)
 {
     if (breaker->state == BREAKER_HALF_OPEN)
         change_state(breaker, BREAKER_OPEN);
+}
+
+void breaker_end(struct breaker *breaker, bool silent)
+{
+    if (silent)
+        measure(breaker, BREAKER_CLOSED);
+    else
+        change_state(breaker, BREAKER_CLOSED);
+    breaker->state = BREAKER_CLOSED;
 }

@@ -130,7 +130,7 @@ static void drop_all(struct cache *cache, char kind, int number, const char *fir
     free(prefix);
 }
 
-/* What the records of one backfill have in common. The caller frees. */
+/* What the records of one list have in common. The caller frees. */
 static char *met_by(const char *model, const char *integration_id)
 {
     char *name = integration_part(integration_id);
@@ -139,18 +139,31 @@ static char *met_by(const char *model, const char *integration_id)
     return by;
 }
 
-bool cache_meet(struct cache *cache, int number, const char *model, const char *integration_id,
-                const char *id)
+static struct key met_key(int number, const char *model, const char *integration_id,
+                          const char *order, const char *id)
 {
-    char *by = met_by(model, integration_id);
+    char *list = met_by(model, integration_id);
+    char *by = memory_format("%s/%.40s", list, order);
     struct key key = make_key('m', number, by, id);
+    free(by);
+    free(list);
+    return key;
+}
+
+bool cache_has_met(struct cache *cache, int number, const char *model, const char *integration_id,
+                   const char *order, const char *id)
+{
+    struct key key = met_key(number, model, integration_id, order, id);
     const void *value = NULL;
     size_t length = 0;
-    free(by);
-    if (store_get(cache->store, key.bytes, key.length, &value, &length))
-        return false;
+    return store_get(cache->store, key.bytes, key.length, &value, &length);
+}
+
+void cache_put_met(struct cache *cache, int number, const char *model, const char *integration_id,
+                   const char *order, const char *id)
+{
+    struct key key = met_key(number, model, integration_id, order, id);
     store_put(cache->store, key.bytes, key.length, "", 0);
-    return true;
 }
 
 void cache_forget_met(struct cache *cache, int number, const char *model,

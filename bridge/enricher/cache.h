@@ -45,9 +45,12 @@ void cache_put_parents(struct cache *cache, int number, const char *model, const
 int64_t cache_offset(struct cache *cache, const char *topic, int number) MUST_CHECK;
 void cache_put_offset(struct cache *cache, const char *topic, int number, int64_t offset);
 
-/* A backfill meets a record: true when it had not met it before. Lost with the cache. */
-bool cache_meet(struct cache *cache, int number, const char *model, const char *integration_id,
-                const char *id) MUST_CHECK;
+/* The records that the backfill of this order has met, as far as that was committed. Lost with the
+ * cache. All orders of the list are forgotten together. */
+bool cache_has_met(struct cache *cache, int number, const char *model, const char *integration_id,
+                   const char *order, const char *id) MUST_CHECK;
+void cache_put_met(struct cache *cache, int number, const char *model, const char *integration_id,
+                   const char *order, const char *id);
 void cache_forget_met(struct cache *cache, int number, const char *model,
                       const char *integration_id);
 

@@ -22,6 +22,23 @@
 #define LOW_QUIET_MS 5000
 #define LOW_WORTH    25
 
+static bool may_ask(const struct planner *planner, const struct group *group, int64_t now_ms)
+{
+    const struct planner_rules *rules = &planner->rules;
+    return rules->may == NULL ||
+           rules->may(rules->context, group->integration->id, group->model->place, now_ms);
+}
+
+/* The integration leaves the turns if it may not be asked for. */
+static bool integration_may(struct planner *planner, struct integration *integration,
+                            int64_t now_ms)
+{
+    const struct planner_rules *rules = &planner->rules;
+    bool may = rules->may == NULL || rules->may(rules->context, integration->id, -1, now_ms);
+    waiting_hold(&planner->waiting, integration, !may);
+    return may;
+}
+
 /* While an integration has many changes waiting, requests that bring few of them are put off: the
  * next page brings them along. */
 static bool is_put_off(struct planner *planner, struct group *group, const struct option *option,
@@ -48,7 +65,9 @@ static struct option best_of(struct planner *planner, struct integration *integr
     while (*at != NULL) {
         struct group *group = *at;
         scans_forget(group);
-        struct option option = worth_live(group, budget, now_ms);
+        struct option option = {0};
+        if (may_ask(planner, group, now_ms))
+            option = worth_live(group, budget, now_ms);
         if (option.worth > 0 && is_put_off(planner, group, &option, now_ms))
             option.worth = 0;
         if (option.worth == 0) {
@@ -109,6 +128,8 @@ static bool plan_live(struct planner *planner, const struct planner_budget *budg
         struct group *group = NULL;
         planner->turn = integration->next_turn;
         integration->in_turns = false;
+        if (!integration_may(planner, integration, now_ms))
+            continue;
         struct option option = best_of(planner, integration, budget, now_ms, &group);
         if (option.worth == 0 || group == NULL)
             continue;
@@ -135,8 +156,10 @@ static bool wake_eager(struct planner *planner, const struct planner_budget *bud
            (budget->unlimited || (budget->idle && planner->eager_credit > 0))) {
         struct group *group = line_leave(planner->lines, LINE_EAGER);
         if (group_has_work(group) && !group->ripe) {
-            planner->eager_credit -= planner->eager_credit > 0;
             group_ripen(planner, group);
+            if (group->integration->held)
+                continue;
+            planner->eager_credit -= planner->eager_credit > 0;
             return true;
         }
         waiting_let_go(&planner->waiting, group);
@@ -194,7 +217,8 @@ static bool plan_low(struct planner *planner, const struct planner_budget *budge
             continue;
         scans_forget(group);
         struct option option = low_option(planner, group, budget, now_ms);
-        if (option.worth > best.worth) {
+        if (option.worth > best.worth && integration_may(planner, group->integration, now_ms) &&
+            may_ask(planner, group, now_ms)) {
             best = option;
             chosen = group;
         }

@@ -25,7 +25,7 @@
 #include "bridge/base/random.h"
 #include "bridge/config/config.h"
 #include "bridge/enricher/batch.h"
-#include "bridge/enricher/breaker.h"
+#include "bridge/enricher/breakers.h"
 #include "bridge/enricher/cache.h"
 #include "bridge/enricher/offsets.h"
 #include "bridge/enricher/pages.h"
@@ -66,7 +66,7 @@ struct engine {
     struct planner *planner;
     struct budget budget;
     struct page_reader pages;
-    struct breaker breaker;
+    struct breakers *breakers;
     struct change_names names;
     struct random random;
 
@@ -312,9 +312,13 @@ bool engine_restore(struct engine *engine, const struct consumer_slot *slots, si
 
 /* requests.c */
 
-/* Starts as many requests as planner, budget, breaker and room allow. Returns the milliseconds
+/* Starts as many requests as planner, budget, breakers and room allow. Returns the milliseconds
  * until more may start. */
 int64_t engine_request(struct engine *engine, int64_t now_ms);
+
+/* The planner's and the breakers' callbacks. */
+bool engine_may_ask(void *engine, const char *integration_id, int place, int64_t now_ms);
+void engine_release(void *engine, const char *integration_id, const char *model, int64_t now_ms);
 
 /* Ends the requests under way; nobody is told of an answer. Returns how many there were. */
 size_t engine_cancel_fetches(struct engine *engine);

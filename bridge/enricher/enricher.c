@@ -48,7 +48,7 @@ static void forget_all(struct engine *engine)
     pending_clear(&engine->pending);
     recency_clear(engine->recency);
     offsets_clear(engine->offsets);
-    breaker_forget_probe(&engine->breaker);
+    breakers_forget(engine->breakers);
     engine_drop_batches(engine);
     membership_release(engine->membership);
     engine->membership = NULL;
@@ -314,6 +314,7 @@ static void free_all(struct enricher *enricher)
     cache_close(engine->cache);
     pending_clear(&engine->pending);
     planner_free(engine->planner);
+    breakers_free(engine->breakers);
     recency_free(engine->recency);
     offsets_free(engine->offsets);
     engine_drop_batches(engine);
@@ -330,11 +331,13 @@ static void free_all(struct enricher *enricher)
     free(enricher);
 }
 
-static struct planner *new_planner(const struct engine *engine)
+static struct planner *new_planner(struct engine *engine)
 {
     const struct config *config = engine->config;
-    struct planner_rules rules = {config->enricher.max_delay_ms,
-                                  config->enricher.last_seen_max_delay_ms};
+    struct planner_rules rules = {.max_delay_ms = config->enricher.max_delay_ms,
+                                  .low_max_delay_ms = config->enricher.last_seen_max_delay_ms,
+                                  .may = engine_may_ask,
+                                  .context = engine};
     struct planner *planner = planner_new((int)engine->selection->count, &rules);
     for (size_t place = 0; place < engine->selection->count; place++) {
         const struct model *model = engine->selection->models[place];
@@ -342,6 +345,17 @@ static struct planner *new_planner(const struct engine *engine)
             planner_allow_pages(planner, (int)place, model->by_integration);
     }
     return planner;
+}
+
+static struct breakers *new_breakers(struct engine *engine)
+{
+    const struct config *config = engine->config;
+    struct breakers_rules rules = {.threshold = (int)config->enricher.breaker_failures,
+                                   .max_concurrency = (int)config->api.max_concurrency,
+                                   .timeout_ms = config->api.timeout_ms,
+                                   .release = engine_release,
+                                   .context = engine};
+    return breakers_new(&rules, &engine->random);
 }
 
 struct enricher *enricher_new(const struct kafka_context *kafka, const struct topics *topics,
@@ -364,7 +378,7 @@ struct enricher *enricher_new(const struct kafka_context *kafka, const struct to
     engine->pending = (struct pending)PENDING_EMPTY;
     engine->planner = new_planner(engine);
     engine->budget = budget_new(kafka->config->api.requests_per_minute, clock_ms());
-    engine->breaker = breaker_new((int)kafka->config->enricher.breaker_failures, &engine->random);
+    engine->breakers = new_breakers(engine);
     engine->owned = memory_new((size_t)slots, sizeof *engine->owned);
     engine->paused = memory_new((size_t)slots, sizeof *engine->paused);
     engine->touched = memory_new((size_t)slots, sizeof *engine->touched);

@@ -71,12 +71,17 @@ void engine_begin_expiry(struct engine *engine, const struct sync *sync)
     }
 }
 
-static void end(struct engine *engine, struct expiry *expiry)
+static void unlink_expiry(struct engine *engine, struct expiry *expiry)
 {
     struct expiry **at = &engine->expiries;
     while (*at != expiry)
         at = &(*at)->next;
     *at = expiry->next;
+}
+
+static void end(struct engine *engine, struct expiry *expiry)
+{
+    unlink_expiry(engine, expiry);
     if (expiry->given.count > 0)
         log_info("expired", LOG_TEXT("model", engine->selection->names[expiry->place]),
                  LOG_TEXT("integration_id", expiry->integration_id),
@@ -227,24 +232,48 @@ static enum api_outcome answered(struct engine *engine, void *target, uint64_t s
     return page.outcome;
 }
 
+/* One after the other, there is no hurry: the one whose page is under way is the first. One that
+ * has to wait lets others go before. */
+static struct expiry *next_ready(struct engine *engine, int64_t now_ms, int64_t *wait)
+{
+    *wait = INT64_MAX;
+    if (engine->expiries == NULL || engine->expiries->in_flight)
+        return NULL;
+    for (struct expiry *each = engine->expiries; each != NULL; each = each->next) {
+        int64_t left = each->not_before_ms - now_ms;
+        if (!breakers_may(engine->breakers,
+                          request_integration(engine, each->place, each->integration_id), now_ms))
+            continue;
+        if (left <= 0)
+            return each;
+        *wait = left < *wait ? left : *wait;
+    }
+    return NULL;
+}
+
 bool expiry_continue(struct engine *engine, int64_t now_ms, int64_t *wait)
 {
-    struct expiry *expiry = engine->expiries;
-    *wait = INT64_MAX;
-    if (expiry == NULL || expiry->in_flight)
-        return false; /* one after the other: there is no hurry */
-    if (expiry->not_before_ms > now_ms) {
-        *wait = expiry->not_before_ms - now_ms;
+    struct expiry *expiry = next_ready(engine, now_ms, wait);
+    if (expiry == NULL)
         return false;
-    }
+    unlink_expiry(engine, expiry);
+    expiry->next = engine->expiries;
+    engine->expiries = expiry;
     bool sure = expiry->phase == EXPIRY_MAKES_SURE;
     char *url = api_list_url(engine->config->api.base_url, engine->selection->models[expiry->place],
                              expiry->integration_id, sure ? API_SEEN_FIRST : API_UNSEEN_FIRST,
                              sure ? 0 : expiry->offset, API_PAGE_SIZE);
     expiry->in_flight = true;
-    if (!request_start(engine, METRIC_KIND_EXPIRY, url, answered, NULL, expiry, now_ms)) {
+    struct request request = {
+        .kind = METRIC_KIND_EXPIRY,
+        .url = url,
+        .integration_id = request_integration(engine, expiry->place, expiry->integration_id),
+        .place = expiry->place,
+        .answered = answered,
+        .target = expiry};
+    if (!request_start(engine, &request, now_ms)) {
         expiry->in_flight = false;
-        on_failure(engine, expiry, API_OUTAGE, 0, now_ms);
+        on_failure(engine, expiry, API_NOT_STARTED, 0, now_ms);
     }
     free(url);
     return true;

@@ -86,7 +86,7 @@ static void go_on_with_list(struct engine *engine, struct walk *walk, const stru
         table_free(&walk->seen);
         walk_enqueue(engine, walk);
     } else if (more && walk->offset > (int64_t)SEEN_MAXIMUM) {
-        list_failed(engine, walk, API_WRONG_RECORD, "the list has no end", 200, now_ms);
+        list_failed(engine, walk, API_NO_RECORD, "the list has no end", 200, now_ms);
     } else if (more) {
         walk->offset += count;
         walk_enqueue(engine, walk);
@@ -98,7 +98,7 @@ static void go_on_with_list(struct engine *engine, struct walk *walk, const stru
         walk_enqueue(engine, walk);
     } else {
         /* Not gone: one of the rows that were not met may be it. */
-        list_failed(engine, walk, API_WRONG_RECORD, "the list has fewer records than it says", 200,
+        list_failed(engine, walk, API_NO_RECORD, "the list has fewer records than it says", 200,
                     now_ms);
     }
 }
@@ -107,7 +107,7 @@ static void go_on_with_list(struct engine *engine, struct walk *walk, const stru
  * of the records looked for. Smaller pages come closer to it, and the row itself is passed over. */
 static bool shrinks(struct engine *engine, struct walk *walk, enum api_outcome outcome)
 {
-    if (outcome != API_WRONG_RECORD && outcome != API_TOO_LARGE)
+    if (outcome != API_UNREADABLE && outcome != API_TOO_LARGE)
         return false;
     if (walk->limit == 1 && walk->kind == WALK_SCAN) {
         metrics_add(METRIC_LIST_ITEMS_UNREAD, 1);
@@ -135,7 +135,8 @@ enum api_outcome list_answered(struct engine *engine, void *target, uint64_t sta
         walk->again = 0;
         int count = take_list_items(engine, walk, page.items, start, http->length, now_ms);
         go_on_with_list(engine, walk, &page, count, now_ms);
-    } else if (!walk_again(engine, walk, page.outcome) && !shrinks(engine, walk, page.outcome)) {
+    } else if (!walk_again(engine, walk, page.outcome, now_ms) &&
+               !shrinks(engine, walk, page.outcome)) {
         list_failed(engine, walk, page.outcome, page.detail, http->status, now_ms);
     }
     cJSON_Delete(page.items);

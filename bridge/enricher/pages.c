@@ -146,14 +146,12 @@ static void on_page(struct engine *engine, const struct page *page, struct api_p
 }
 
 static void on_failure(struct engine *engine, const struct page *page, enum api_outcome outcome,
-                       const char *detail, long status, int64_t now_ms)
+                       int64_t now_ms)
 {
-    static struct log_gate gate;
-    int64_t suppressed = 0;
     const struct policy *policy = policy_for(outcome);
     enum page_failure failure = PAGE_REFUSED;
     if (page->since_ms != 0 && outcome == API_REFUSED) {
-        /* Silently: that is how an older server says that it does not know the filter. */
+        /* That is how an older server says that it does not know the filter. */
         engine->pages.narrows = false;
         planner_page_failed(engine->planner, &page->ask, PAGE_AGAIN, 0, now_ms);
         return;
@@ -162,14 +160,10 @@ static void on_failure(struct engine *engine, const struct page *page, enum api_
         failure = PAGE_AGAIN;
         engine->pages.probed = engine->pages.probed && !page->probe;
     }
-    if (outcome == API_TOO_LARGE || outcome == API_WRONG_RECORD)
+    if (outcome == API_TOO_LARGE || outcome == API_UNREADABLE)
         failure = PAGE_UNREADABLE;
     planner_page_failed(engine->planner, &page->ask, failure,
                         failure == PAGE_REFUSED ? REFUSED_MS : policy->first_delay_ms, now_ms);
-    if (log_gate_open(&gate, now_ms, 1000, &suppressed))
-        log_warn("api_page_failed", LOG_TEXT("model", engine->selection->names[page->ask.place]),
-                 LOG_NUMBER("offset", page->ask.offset), LOG_NUMBER("status", status),
-                 LOG_TEXT("reason", detail), LOG_NUMBER("suppressed", suppressed));
 }
 
 static enum api_outcome page_answered(struct engine *engine, void *target, uint64_t start,
@@ -180,7 +174,7 @@ static enum api_outcome page_answered(struct engine *engine, void *target, uint6
     if (answer.outcome == API_RECORD)
         on_page(engine, page, &answer, start, http->length, now_ms);
     else
-        on_failure(engine, page, answer.outcome, answer.detail, http->status, now_ms);
+        on_failure(engine, page, answer.outcome, now_ms);
     cJSON_Delete(answer.items);
     free(page);
     return answer.outcome;
@@ -223,9 +217,16 @@ void page_begin(struct engine *engine, const struct page_ask *ask, int64_t now_m
     struct page *page = memory_new(1, sizeof *page);
     page->ask = *ask;
     char *url = url_of(engine, page);
-    if (!request_start(engine, kind_of(page), url, page_answered, free, page, now_ms)) {
+    struct request request = {.kind = kind_of(page),
+                              .url = url,
+                              .integration_id = ask->integration_id,
+                              .place = ask->place,
+                              .answered = page_answered,
+                              .dropped = free,
+                              .target = page};
+    if (!request_start(engine, &request, now_ms)) {
         planner_page_failed(engine->planner, ask, PAGE_AGAIN,
-                            policy_for(API_OUTAGE)->first_delay_ms, now_ms);
+                            policy_for(API_NOT_STARTED)->first_delay_ms, now_ms);
         free(page);
     }
     free(url);

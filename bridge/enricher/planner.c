@@ -62,7 +62,7 @@ void group_ripen(struct planner *planner, struct group *group)
     group->ripe = true;
     group->next_ripe = group->integration->ripe;
     group->integration->ripe = group;
-    if (!group->integration->in_turns)
+    if (!group->integration->in_turns && !group->integration->held)
         turn_last(planner, group->integration);
 }
 
@@ -232,6 +232,7 @@ void planner_page_done(struct planner *planner, const struct page_ask *ask,
     struct group *group = waiting_find(&planner->waiting, ask->place, ask->integration_id);
     if (ask->integration_id != NULL && group == NULL)
         return;
+    (group == NULL ? &planner->waiting.models[ask->place].list : &group->list)->failures = 0;
     if (ask->kind == PAGES_SCAN)
         scan_done(&planner->waiting, group, ask, seen);
     else
@@ -250,8 +251,21 @@ void planner_page_failed(struct planner *planner, const struct page_ask *ask,
         scan_failed(&planner->waiting, group, ask, failure == PAGE_AGAIN);
     else
         newest_failed(&planner->waiting, group, ask);
-    list_hold(model, group == NULL ? &model->list : &group->list, failure, now_ms + delay_ms);
+    list_hold(model, group == NULL ? &model->list : &group->list, failure, delay_ms, now_ms);
     arm_all(planner, ask, group, now_ms);
+}
+
+void planner_release(struct planner *planner, const char *integration_id, int place, int64_t now_ms)
+{
+    struct integration *integration = waiting_integration(&planner->waiting, integration_id);
+    if (integration == NULL)
+        return;
+    waiting_hold(&planner->waiting, integration, false);
+    struct group *group = place < 0 ? NULL : waiting_find(&planner->waiting, place, integration_id);
+    if (group != NULL)
+        group_arm(planner, group, now_ms);
+    if (integration->ripe != NULL && !integration->in_turns)
+        turn_last(planner, integration);
 }
 
 struct record *planner_take(struct planner *planner, const struct record *like,

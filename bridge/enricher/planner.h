@@ -19,6 +19,10 @@
  * changes of one do not starve three of another; within one the most worthwhile group is first,
  * unless one has waited long.
  *
+ * Who may not be asked for (breakers.h) leaves the turns, and is not looked at again before
+ * planner_release: its records wait here, may be on pages over all integrations, and do not count
+ * as a backlog.
+ *
  * Nothing is lost here: a record is in exactly one queue from planner_add on, until it is given out
  * by planner_next or taken out by planner_remove. Pages are not bound to records: who is on a page
  * is seen when it comes. One thread.
@@ -34,9 +38,14 @@
 #include "bridge/enricher/pending.h"
 #include "bridge/enricher/waiting.h"
 
+/* May the integration be asked for now (`place` -1)? And, if it may, its records of that model? */
+typedef bool planner_may(void *context, const char *integration_id, int place, int64_t now_ms);
+
 struct planner_rules {
     int64_t max_delay_ms;     /* of the live lane, for the sake of fuller pages */
     int64_t low_max_delay_ms; /* of the low lane */
+    planner_may *may;         /* NULL: all may always be */
+    void *context;
 };
 
 /* What the planner is told of the budget. */
@@ -144,9 +153,13 @@ void planner_found(const struct page_ask *ask, const struct record *record, uint
 void planner_page_done(struct planner *planner, const struct page_ask *ask,
                        const struct page_seen *seen, int64_t now_ms);
 
-/* The page was not had; none of its list is asked for within `delay_ms`. */
+/* The page was not had; none of its list is asked for within `delay_ms` (list_hold). */
 void planner_page_failed(struct planner *planner, const struct page_ask *ask,
                          enum page_failure failure, int64_t delay_ms, int64_t now_ms);
+
+/* The integration may be asked for again, or, when `place` is not -1, its records of that model. */
+void planner_release(struct planner *planner, const char *integration_id, int place,
+                     int64_t now_ms);
 
 /* Takes out the records of the same integration as `like` that are to be asked for by themselves
  * and that `wanted` wants, the first first, linked by `next`. NULL when there are none. */
@@ -158,7 +171,7 @@ struct record *planner_take(struct planner *planner, const struct record *like,
  * something now, INT64_MAX when nothing waits. */
 int64_t planner_wait(struct planner *planner, int64_t now_ms);
 
-/* About how many requests the live lane is waiting for. */
+/* About how many requests the live lane is waiting for, those that may not be asked aside. */
 size_t planner_backlog(const struct planner *planner);
 
 /* Forgets all records. */

@@ -204,14 +204,14 @@ static void on_failure(struct engine *engine, struct sync *sync, enum api_outcom
 {
     struct check *check = sync->check;
     const struct policy *policy = policy_for(outcome);
-    if (outcome == API_FORBIDDEN || outcome == API_REFUSED || outcome == API_GONE) {
+    if (policy->attempts != 0) {
         on_refusal(engine, sync, outcome, status, detail, now_ms);
         return;
     }
     check->failures++;
     check->not_before_ms = now_ms + policy_delay(policy, check->failures, &engine->random);
     (void)snprintf(check->trouble, sizeof check->trouble, "%s",
-                   outcome == API_UNAUTHORIZED ? "unauthorized" : "api-unavailable");
+                   policy->verdict == POLICY_PAUSE ? "unauthorized" : "api-unavailable");
 }
 
 /* A request outlives its check when the sync is over by a barrier that an earlier check wrote. */
@@ -263,10 +263,15 @@ static void ask(struct engine *engine, struct sync *sync, int64_t now_ms)
         api_diffs_url_after(engine->config->api.base_url, sync->integration_id, API_NEWEST_FIRST,
                             check_window(engine, sync).start.anchor_ms, check->offset);
     check->in_flight = true;
-    if (!request_start(engine, METRIC_KIND_DIFFS, url, answered, NULL,
-                       (void *)(uintptr_t)check->serial, now_ms)) {
+    struct request request = {.kind = METRIC_KIND_DIFFS,
+                              .url = url,
+                              .integration_id = sync->integration_id,
+                              .place = -1,
+                              .answered = answered,
+                              .target = (void *)(uintptr_t)check->serial};
+    if (!request_start(engine, &request, now_ms)) {
         check->in_flight = false;
-        on_failure(engine, sync, API_OUTAGE, 0, "the request could not be started", now_ms);
+        on_failure(engine, sync, API_NOT_STARTED, 0, policy_for(API_NOT_STARTED)->when, now_ms);
     }
     free(url);
 }
@@ -285,6 +290,8 @@ bool reconcile_continue(struct engine *engine, int64_t now_ms, int64_t *wait)
         if (!wants_request(sync->check))
             continue;
         int64_t left = sync->check->not_before_ms - now_ms;
+        if (left <= 0 && !breakers_may(engine->breakers, sync->integration_id, now_ms))
+            continue;
         if (left <= 0) {
             ask(engine, sync, now_ms);
             return true;
@@ -305,13 +312,22 @@ static void begin_check(struct engine *engine, struct sync *sync, int64_t now_ms
     }
 }
 
+/* Why no answer came. */
+static const char *trouble_of(const struct engine *engine, const struct sync *sync)
+{
+    if (sync->check->trouble[0] != '\0')
+        return sync->check->trouble;
+    return breakers_is_held(engine->breakers, sync->integration_id) ? "api-unavailable"
+                                                                    : "deadline";
+}
+
 void engine_check_sync(struct engine *engine, struct sync *sync, int64_t now_ms)
 {
     struct check *check = sync->check;
     if (check == NULL) {
         begin_check(engine, sync, now_ms);
     } else if (now_ms >= check->deadline_ms && !check->in_flight) {
-        check_end(engine, sync, check->trouble[0] != '\0' ? check->trouble : "deadline", false);
+        check_end(engine, sync, trouble_of(engine, sync), false);
     } else if (check->phase == CHECK_WAITS && now_ms >= check->not_before_ms) {
         check->phase = CHECK_ASKS_AGAIN;
     } else if (check->phase == CHECK_SWEEPS) {

@@ -12,7 +12,6 @@
 
 #include "bridge/base/attributes.h"
 #include "bridge/enricher/engine.h"
-#include "bridge/enricher/policy.h"
 #include "bridge/http/client.h"
 #include "bridge/propexo/api.h"
 
@@ -26,11 +25,23 @@ typedef enum api_outcome request_answered(struct engine *engine, void *target, u
 /* The request belongs to an assignment that is given up: frees what `target` holds. May be NULL. */
 typedef void request_dropped(void *target);
 
-/* Starts a GET, counts it by `kind` and spends its share of the budget. False when it could not
- * even be started (told to the breaker); `target` is then the caller's still. */
-bool request_start(struct engine *engine, enum metric kind, const char *url,
-                   request_answered *answered, request_dropped *dropped, void *target,
-                   int64_t now_ms) MUST_CHECK;
+struct request {
+    enum metric kind; /* METRIC_KIND_... */
+    const char *url;
+    const char *integration_id; /* whose it is; NULL: of no single one */
+    int place;                  /* of its model; -1: of none */
+    request_answered *answered;
+    request_dropped *dropped; /* or NULL */
+    void *target;
+};
+
+/* Starts a GET, counts it and spends its share of the budget. The engine notes by the policy's
+ * table what comes of it: metric, log line, breakers, budget, health. False when it could not even
+ * be started (API_NOT_STARTED); `target` is then the caller's still. */
+bool request_start(struct engine *engine, const struct request *request, int64_t now_ms) MUST_CHECK;
+
+/* Whose a request for a page of the model's list is, when it is for this integration. */
+const char *request_integration(const struct engine *engine, int place, const char *integration_id);
 
 /* pages.c */
 
@@ -66,8 +77,8 @@ void record_end(struct engine *engine, struct record *record, int64_t now_ms);
 /* Begins a walk for the record, which the planner gave, and for those that can share it. */
 void walk_begin(struct engine *engine, struct record *record, int64_t now_ms);
 
-/* Starts the next page of a walk that waits for one; false when none does. */
-bool walk_continue(struct engine *engine, int64_t now_ms);
+/* Starts the next page of a walk that waits for one; false when none wants it within `*wait` ms. */
+bool walk_continue(struct engine *engine, int64_t now_ms, int64_t *wait);
 
 /* reconcile.c */
 

@@ -134,7 +134,7 @@ enum api_outcome diffs_answered(struct engine *engine, void *target, uint64_t st
     struct api_page page = api_read_page(http);
     (void)start;
     if (page.outcome != API_RECORD) {
-        if (!walk_again(engine, walk, page.outcome))
+        if (!walk_again(engine, walk, page.outcome, now_ms))
             diffs_failed(engine, walk, page.outcome, now_ms);
         return page.outcome;
     }

@@ -12,6 +12,8 @@
  * long. */
 #define SMALLEST_PAGE 10
 #define LEFT_ALONE_MS INT64_C(600000)
+/* A pause after a failure is doubled so often. */
+#define MOST_DOUBLED 3
 /* Each record asked for by itself brings a list's pages so much nearer to another try. */
 #define UNLEARN 0.005F
 
@@ -33,17 +35,20 @@ bool list_scan_comes(const struct list *list)
 }
 
 void list_hold(struct model_lists *model, struct list *list, enum page_failure failure,
-               int64_t until_ms)
+               int64_t delay_ms, int64_t now_ms)
 {
-    list->held_ms = until_ms;
-    if (failure == PAGE_AGAIN)
+    list->held_ms = now_ms + delay_ms;
+    if (failure == PAGE_AGAIN) {
+        list->held_ms = now_ms + (delay_ms << list->failures);
+        list->failures += list->failures < MOST_DOUBLED;
         return;
+    }
     if (failure == PAGE_UNREADABLE && list->limit / 5 >= SMALLEST_PAGE) {
         list->limit /= 5;
         return;
     }
     list->limit = API_PAGE_SIZE;
-    list->held_ms = until_ms + LEFT_ALONE_MS;
+    list->held_ms = now_ms + delay_ms + LEFT_ALONE_MS;
     model->list.held_ms = list->held_ms;
 }
 
@@ -147,10 +152,15 @@ static struct group *group_among(struct group *group, int place)
     return group;
 }
 
-struct group *waiting_find(const struct waiting *waiting, int place, const char *integration_id)
+struct integration *waiting_integration(const struct waiting *waiting, const char *integration_id)
 {
     const char *id = id_of(integration_id);
-    const struct integration *integration = table_get(&waiting->integrations, id, strlen(id));
+    return table_get(&waiting->integrations, id, strlen(id));
+}
+
+struct group *waiting_find(const struct waiting *waiting, int place, const char *integration_id)
+{
+    const struct integration *integration = waiting_integration(waiting, integration_id);
     return integration == NULL ? NULL : group_among(integration->groups, place);
 }
 
@@ -265,7 +275,24 @@ static void count(struct waiting *waiting, struct group *group, enum record_queu
     if (queue != QUEUE_LOW)
         group->integration->waiting += (uint32_t)change;
     *of_model += (uint32_t)change;
-    *of_all += (size_t)change;
+    if (queue == QUEUE_LOW || !group->integration->held)
+        *of_all += (size_t)change;
+}
+
+void waiting_hold(struct waiting *waiting, struct integration *integration, bool held)
+{
+    if (integration->held == held)
+        return;
+    integration->held = held;
+    size_t live = 0;
+    size_t single = 0;
+    for (const struct group *group = integration->groups; group != NULL;
+         group = group->next_of_integration) {
+        live += group->live.count;
+        single += group->single.count;
+    }
+    waiting->live = held ? waiting->live - live : waiting->live + live;
+    waiting->single = held ? waiting->single - single : waiting->single + single;
 }
 
 static enum pages_kind pages_of(const struct record *record)

@@ -45,7 +45,8 @@ struct scan {
 struct list {
     int64_t total;            /* rows, by its last answer; -1 = not known */
     int64_t held_ms;          /* no page before: it could not be read */
-    int limit;                /* rows a page */
+    int16_t failures;         /* PAGE_AGAIN, in a row */
+    int16_t limit;            /* rows a page */
     float found[PAGES_KINDS]; /* the part of the records looked for that pages had, lately */
     struct depth depth;
     struct scan *scan; /* made with its first page */
@@ -101,6 +102,7 @@ struct integration {
     struct group *ripe;
     uint32_t waiting; /* records in its groups' queues, the low lane's aside */
     bool in_turns;
+    bool held; /* it may not be asked for */
     struct integration *next_turn;
 };
 
@@ -129,9 +131,9 @@ struct waiting {
     struct model_lists *models;
     int model_count;
     size_t group_count;
-    size_t live; /* records in all queues of the kind */
+    size_t live; /* records in all queues of the kind, those of held integrations aside; */
     size_t single;
-    size_t low;
+    size_t low; /* these included */
 };
 
 void waiting_init(struct waiting *waiting, int models);
@@ -144,6 +146,9 @@ void waiting_clear(struct waiting *waiting);
 /* The group of a record, made when there is none. */
 struct group *waiting_group(struct waiting *waiting, const struct record *record) MUST_CHECK;
 
+/* The integration, or NULL when it has no group. */
+struct integration *waiting_integration(const struct waiting *waiting, const char *integration_id);
+
 /* The group of these, or NULL. */
 struct group *waiting_find(const struct waiting *waiting, int place, const char *integration_id);
 
@@ -155,16 +160,21 @@ void waiting_put(struct waiting *waiting, struct group *group, struct record *re
 /* Takes a record out of its queue. */
 void waiting_take(struct waiting *waiting, struct record *record);
 
+/* Its records in queues for live work count for all no longer, or again. */
+void waiting_hold(struct waiting *waiting, struct integration *integration, bool held);
+
 /* Its scan, which is there from now on. */
 struct scan *list_scan(struct list *list);
 
 /* A scan has begun and is gone on with. */
 bool list_is_scanned(const struct list *list);
 
-/* The list is not asked for before `until_ms`: a page of it was not had. If it cannot be read at
- * all, not for ten minutes; if smaller pages may be read, these are asked for. */
+/* A page of the list was not had: it is not asked for within `delay_ms`, up to eight times that
+ * when it fails again and again, and not more, since meanwhile its records are asked for one by
+ * one. If it cannot be read at all, not for ten minutes; if smaller pages may be read, these are
+ * asked for. */
 void list_hold(struct model_lists *model, struct list *list, enum page_failure failure,
-               int64_t until_ms);
+               int64_t delay_ms, int64_t now_ms);
 
 /* A record was asked for by itself: pages and scans get another chance in time. */
 void list_unlearn(struct list *list);

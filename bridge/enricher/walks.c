@@ -24,25 +24,56 @@ void walk_enqueue(struct engine *engine, struct walk *walk)
     engine->walks_last = walk;
 }
 
-static struct walk *dequeue(struct engine *engine)
+static void unlink_walk(struct engine *engine, struct walk *walk)
 {
-    struct walk *walk = engine->walks_first;
-    if (walk != NULL)
-        engine->walks_first = walk->next;
-    return walk;
+    struct walk *previous = NULL;
+    struct walk **at = &engine->walks_first;
+    for (; *at != walk; at = &previous->next)
+        previous = *at;
+    *at = walk->next;
+    if (walk->next == NULL)
+        engine->walks_last = previous;
+}
+
+/* Whose its requests are; a walk of an orphan is of nobody. */
+static const char *integration_of(const struct engine *engine, const struct walk *walk)
+{
+    return walk->kind == WALK_DIFFS
+               ? walk->integration_id
+               : request_integration(engine, walk->place, walk->integration_id);
+}
+
+/* The first that may ask, out of the queue. */
+static struct walk *dequeue(struct engine *engine, int64_t now_ms, int64_t *wait)
+{
+    *wait = INT64_MAX;
+    for (struct walk *walk = engine->walks_first; walk != NULL; walk = walk->next) {
+        int64_t left = walk->not_before_ms - now_ms;
+        if (left <= 0 && breakers_may(engine->breakers, integration_of(engine, walk), now_ms)) {
+            unlink_walk(engine, walk);
+            return walk;
+        }
+        *wait = left > 0 && left < *wait ? left : *wait;
+    }
+    return NULL;
 }
 
 void engine_forget_walks(struct engine *engine)
 {
-    for (struct walk *walk = dequeue(engine); walk != NULL; walk = dequeue(engine))
+    for (struct walk *walk = engine->walks_first, *next; walk != NULL; walk = next) {
+        next = walk->next;
         free_walk(walk);
+    }
+    engine->walks_first = engine->walks_last = NULL;
     settling_forget(engine);
 }
 
-bool walk_again(struct engine *engine, struct walk *walk, enum api_outcome outcome)
+bool walk_again(struct engine *engine, struct walk *walk, enum api_outcome outcome, int64_t now_ms)
 {
-    if (policy_for(outcome)->attempts != 0 || ++walk->again > AGAIN_MAXIMUM)
+    const struct policy *policy = policy_for(outcome);
+    if (policy->attempts != 0 || ++walk->again > AGAIN_MAXIMUM)
         return false;
+    walk->not_before_ms = now_ms + policy_delay(policy, walk->again, &engine->random);
     walk_enqueue(engine, walk);
     return true;
 }
@@ -108,19 +139,26 @@ static char *url_of(const struct engine *engine, const struct walk *walk)
                         walk->offset, walk->limit);
 }
 
-bool walk_continue(struct engine *engine, int64_t now_ms)
+bool walk_continue(struct engine *engine, int64_t now_ms, int64_t *wait)
 {
-    struct walk *walk = dequeue(engine);
+    struct walk *walk = dequeue(engine, now_ms, wait);
     if (walk == NULL)
         return false;
     bool diffs = walk->kind == WALK_DIFFS;
     char *url = url_of(engine, walk);
-    if (!request_start(engine, diffs ? METRIC_KIND_DIFFS : METRIC_KIND_LIST, url,
-                       diffs ? diffs_answered : list_answered, free_walk, walk, now_ms)) {
+    struct request request = {.kind = diffs ? METRIC_KIND_DIFFS : METRIC_KIND_LIST,
+                              .url = url,
+                              .integration_id = integration_of(engine, walk),
+                              .place = diffs ? -1 : walk->place,
+                              .answered = diffs ? diffs_answered : list_answered,
+                              .dropped = free_walk,
+                              .target = walk};
+    if (!request_start(engine, &request, now_ms)) {
         if (diffs)
-            diffs_failed(engine, walk, API_OUTAGE, now_ms);
+            diffs_failed(engine, walk, API_NOT_STARTED, now_ms);
         else
-            list_failed(engine, walk, API_OUTAGE, "the request could not be started", 0, now_ms);
+            list_failed(engine, walk, API_NOT_STARTED, policy_for(API_NOT_STARTED)->when, 0,
+                        now_ms);
     }
     free(url);
     return true;

@@ -27,7 +27,8 @@ struct walk {
     uint64_t start;    /* tick: the whole walk counts as one request when a record is missing */
     struct table seen; /* ids met so far, in all passes */
     int passes;
-    int again;         /* pages asked for once more in a row */
+    int again; /* pages asked for once more in a row */
+    int64_t not_before_ms;
     int shrunk;        /* pages that could not be read */
     struct walk *next; /* in the engine's queue */
 };
@@ -37,10 +38,11 @@ struct walk {
 /* Waits for its next page. */
 void walk_enqueue(struct engine *engine, struct walk *walk);
 
-/* The same page again, after an answer that says nothing about it (an outage, the rate limit), so
- * that a long walk does not begin anew: budget and breaker pace it. False when it has been asked
- * for too often, or the outcome is another one. */
-bool walk_again(struct engine *engine, struct walk *walk, enum api_outcome outcome) MUST_CHECK;
+/* The same page again after a while, when the answer says nothing about it (an outage, the rate
+ * limit), so that a long walk does not begin anew. False when it has been asked for too often, or
+ * the outcome is another one. */
+bool walk_again(struct engine *engine, struct walk *walk, enum api_outcome outcome,
+                int64_t now_ms) MUST_CHECK;
 
 /* Takes a record out of the walk; NULL when none is left. */
 struct record *walk_pop(struct walk *walk);

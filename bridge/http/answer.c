@@ -1,5 +1,6 @@
 #include "bridge/http/answer.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
 #include <stdbool.h>
 #include <string.h>
@@ -13,6 +14,7 @@ void answer_clear(struct http_answer *answer)
     answer->limit = -1;
     answer->remaining = -1;
     answer->retry_after_s = -1;
+    answer->media_type[0] = '\0';
 }
 
 /* The value of the header `name` in `line`, trimmed; NULL when the line is another header. */
@@ -71,6 +73,14 @@ static bool read_number(const char *name, const char *line, size_t length, int64
     return true;
 }
 
+static void read_media_type(struct http_answer *answer, const char *text, size_t length)
+{
+    size_t i = 0;
+    for (; i < length && i + 1 < sizeof answer->media_type && text[i] != ';' && text[i] != ' '; i++)
+        answer->media_type[i] = (char)tolower((unsigned char)text[i]);
+    answer->media_type[i] = '\0';
+}
+
 void answer_header(struct http_answer *answer, const char *line, size_t length, int64_t wall_ms)
 {
     if (length >= 5 && memcmp(line, "HTTP/", 5) == 0) {
@@ -81,7 +91,13 @@ void answer_header(struct http_answer *answer, const char *line, size_t length, 
         read_number("x-ratelimit-remaining", line, length, &answer->remaining))
         return;
     size_t value_length = length;
-    const char *value = value_of("retry-after", line, &value_length);
+    const char *value = value_of("content-type", line, &value_length);
+    if (value != NULL) {
+        read_media_type(answer, value, value_length);
+        return;
+    }
+    value_length = length;
+    value = value_of("retry-after", line, &value_length);
     if (value == NULL)
         return;
     answer->retry_after_s = number_of(value, value_length);

@@ -1,6 +1,6 @@
 /*
  * The answer headers that the bridge heeds: x-ratelimit-limit and x-ratelimit-remaining (Propexo's
- * API page) and Retry-After (RFC 9110, section 10.2.3). No I/O; any thread.
+ * API page), Retry-After and Content-Type (RFC 9110, sections 10.2.3 and 8.3). No I/O; any thread.
  */
 #ifndef BRIDGE_HTTP_ANSWER_H
 #define BRIDGE_HTTP_ANSWER_H

@@ -239,6 +239,16 @@ static enum http_outcome outcome_of_redirect(const struct transfer *transfer)
     return url != NULL && strncasecmp(url, "http", 4) == 0 ? HTTP_BROKEN : HTTP_REDIRECTS;
 }
 
+/* A request that was never sent tells nothing of who would have answered it. */
+static enum http_outcome outcome_of_timeout(const struct transfer *transfer)
+{
+    curl_off_t found = 0;
+    curl_off_t sent = 0;
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T, &found);
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
+    return sent > 0 ? HTTP_TIMEOUT : found > 0 ? HTTP_NO_CONNECTION : HTTP_NO_HOST;
+}
+
 static enum http_outcome outcome_of(const struct transfer *transfer, CURLcode result)
 {
     if (transfer->body.overflowed)
@@ -253,7 +263,7 @@ static enum http_outcome outcome_of(const struct transfer *transfer, CURLcode re
     case CURLE_COULDNT_CONNECT:
         return HTTP_NO_CONNECTION;
     case CURLE_OPERATION_TIMEDOUT:
-        return HTTP_TIMEOUT;
+        return outcome_of_timeout(transfer);
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:

@@ -30,18 +30,19 @@ struct http_options {
     const char *ca_file; /* NULL = the system's certificates */
 };
 
+#define HTTP_MEDIA_TYPE  64
 #define HTTP_HEAD_SIZE   ((size_t)1024)
 #define HTTP_PASSED_OVER 4
 
 enum http_outcome {
-    HTTP_ANSWERED, /* a whole answer came, of whatever status */
-    HTTP_NO_HOST,  /* the name could not be resolved */
-    HTTP_NO_CONNECTION,
-    HTTP_TLS, /* handshake or certificate */
-    HTTP_TIMEOUT,
-    HTTP_BROKEN,    /* the connection ended or the answer was cut or malformed */
-    HTTP_TOO_LARGE, /* the body passed max_body */
-    HTTP_REDIRECTS, /* too many, or to somewhere not allowed */
+    HTTP_ANSWERED,      /* a whole answer came, of whatever status */
+    HTTP_NO_HOST,       /* the name could not be resolved, or not in time */
+    HTTP_NO_CONNECTION, /* it was refused, or not ready for a request in time */
+    HTTP_TLS,           /* handshake or certificate */
+    HTTP_TIMEOUT,       /* the request was sent, the answer did not come in time */
+    HTTP_BROKEN,        /* the connection ended or the answer was cut or malformed */
+    HTTP_TOO_LARGE,     /* the body passed max_body */
+    HTTP_REDIRECTS,     /* too many, or to somewhere not allowed */
 };
 
 struct http_answer {
@@ -59,6 +60,8 @@ struct http_answer {
     int64_t limit;         /* x-ratelimit-limit, or -1 */
     int64_t remaining;     /* x-ratelimit-remaining, or -1 */
     int64_t retry_after_s; /* Retry-After in seconds (RFC 9110, delta or date), or -1 */
+    /* Content-Type without its parameters, in small letters, cut when longer; "" = not told. */
+    char media_type[HTTP_MEDIA_TYPE];
 };
 
 /* Called on the client's thread from http_client_poll (or http_client_send). It may start further

@@ -113,41 +113,19 @@ char *api_webhook_url(const char *base_url, const char *id)
     return url;
 }
 
-static enum api_outcome outcome_of_status(long status)
-{
-    switch (status) {
-    case 401:
-        return API_UNAUTHORIZED;
-    case 403:
-        return API_FORBIDDEN;
-    case 404:
-    case 410:
-        return API_GONE;
-    case 408: /* request timeout */
-    case 425: /* too early */
-        return API_OUTAGE;
-    case 429:
-        return API_LIMITED;
-    default:
-        return status >= 400 && status < 500 ? API_REFUSED : API_OUTAGE;
-    }
-}
-
 /* A 200: takes the record out of {"meta": ..., "results": RECORD}. */
-static struct api_answer read_results(cJSON *root, const char *id)
+static enum api_outcome read_results(cJSON *root, const char *id, cJSON **record)
 {
     cJSON *results = json_member(root, "results");
     if (cJSON_IsNull(results))
-        return (struct api_answer){.outcome = API_GONE, .detail = "results is null"};
+        return API_GONE;
     if (!cJSON_IsObject(results))
-        return (struct api_answer){.outcome = API_WRONG_RECORD,
-                                   .detail = "results is not one object"};
+        return API_NO_RECORD;
     const char *found = json_member_text(results, "id");
     if (found == NULL || strcmp(found, id) != 0)
-        return (struct api_answer){.outcome = API_WRONG_RECORD,
-                                   .detail = "the record has another id than the one asked for"};
-    return (struct api_answer){
-        .outcome = API_RECORD, .record = cJSON_DetachItemViaPointer(root, results), .detail = ""};
+        return API_WRONG_ID;
+    *record = cJSON_DetachItemViaPointer(root, results);
+    return API_RECORD;
 }
 
 /* An object whose bracket closes at the very end came whole: what cannot be read in it (half of a
@@ -161,63 +139,73 @@ static bool looks_whole(const char *body, size_t length)
            strspn(body + closed, space) == length - closed;
 }
 
-/* What a status other than success says. */
-static enum api_outcome outcome_of_failure(const struct http_answer *http, const char **detail)
+/* It says so itself. RFC 6838 has types that end on +json. */
+static bool is_other_content(const struct http_answer *http)
 {
-    enum api_outcome outcome = outcome_of_status(http->status);
-    *detail = "the status says so";
-    if (outcome == API_GONE && !looks_whole(http->body, http->length)) {
-        outcome = API_REFUSED;
-        *detail = "a 404 that is not the API's own: its body is no JSON object";
-    }
-    return outcome;
+    size_t length = strlen(http->media_type);
+    return length > 0 && (length < 4 || strcmp(http->media_type + length - 4, "json") != 0);
 }
 
-/* The body of a 200 as JSON, NULL with what else came of it in `*outcome` and `*detail`. */
-static cJSON *read_root(const struct http_answer *http, enum api_outcome *outcome,
-                        const char **detail)
+/* Only the API itself can say that a record is gone, and it speaks JSON; what it refuses may have
+ * no body, but no page of somebody else. */
+static bool is_proxy_page(const struct http_answer *http, enum api_outcome outcome)
 {
-    *outcome = API_OUTAGE;
-    if (http->outcome == HTTP_TOO_LARGE) {
-        *outcome = API_TOO_LARGE;
-        *detail = "the answer is more than twice as large as topics.max_message";
-        return NULL;
+    switch (outcome) {
+    case API_GONE:
+        return !looks_whole(http->body, http->length);
+    case API_FORBIDDEN:
+    case API_REFUSED:
+        return http->length > 0 && is_other_content(http);
+    default:
+        return false;
     }
-    if (http->outcome != HTTP_ANSWERED) {
-        *detail = http_outcome_name(http->outcome);
+}
+
+static enum api_outcome outcome_of(const struct http_answer *http)
+{
+    enum api_outcome outcome = policy_outcome(http);
+    return is_proxy_page(http, outcome) ? API_PROXY_PAGE : outcome;
+}
+
+/* What became of a connection has better words of its own. */
+const char *api_detail(const struct http_answer *http, enum api_outcome outcome)
+{
+    bool answered = http->outcome == HTTP_ANSWERED || http->outcome == HTTP_TOO_LARGE;
+    return answered || http->problem[0] == '\0' ? policy_for(outcome)->when : http->problem;
+}
+
+/* The body of a 200 as JSON, NULL with what else came of it in `*outcome`. */
+static cJSON *read_root(const struct http_answer *http, enum api_outcome *outcome)
+{
+    *outcome = outcome_of(http);
+    if (*outcome != API_RECORD)
         return NULL;
-    }
-    if (http->status != 200) {
-        *outcome = outcome_of_failure(http, detail);
-        return NULL;
-    }
     cJSON *root = json_parse(http->body, http->length);
     if (cJSON_IsObject(root))
         return root;
     cJSON_Delete(root);
-    *detail = "the body is not JSON";
-    if (looks_whole(http->body, http->length)) {
-        *outcome = API_WRONG_RECORD;
-        *detail = "the record is not JSON that can be read";
-    }
+    *outcome = is_other_content(http)                  ? API_WRONG_CONTENT
+               : looks_whole(http->body, http->length) ? API_UNREADABLE
+                                                       : API_CUT;
     return NULL;
 }
 
 struct api_answer api_read_record(const struct http_answer *http, const char *id)
 {
-    struct api_answer answer = {.detail = ""};
-    cJSON *root = read_root(http, &answer.outcome, &answer.detail);
-    if (root == NULL)
-        return answer;
-    answer = read_results(root, id);
+    struct api_answer answer = {0};
+    cJSON *root = read_root(http, &answer.outcome);
+    if (root != NULL)
+        answer.outcome = read_results(root, id, &answer.record);
     cJSON_Delete(root);
+    answer.detail = api_detail(http, answer.outcome);
     return answer;
 }
 
 struct api_page api_read_page(const struct http_answer *http)
 {
-    struct api_page page = {.total = -1, .detail = ""};
-    cJSON *root = read_root(http, &page.outcome, &page.detail);
+    struct api_page page = {.total = -1};
+    cJSON *root = read_root(http, &page.outcome);
+    page.detail = api_detail(http, page.outcome);
     if (root == NULL)
         return page;
     cJSON *results = cJSON_GetObjectItemCaseSensitive(root, "results");
@@ -227,12 +215,11 @@ struct api_page api_read_page(const struct http_answer *http)
     if (cJSON_IsNumber(total) && total->valuedouble >= 0 && total->valuedouble < 1e15)
         page.total = (int64_t)total->valuedouble;
     if (cJSON_IsArray(results)) {
-        page.outcome = API_RECORD;
         page.has_more = cJSON_IsBool(more) ? cJSON_IsTrue(more) : cJSON_GetArraySize(results) > 0;
         page.items = cJSON_DetachItemViaPointer(root, results);
     } else {
         page.outcome = API_REFUSED;
-        page.detail = "results is not a list";
+        page.detail = "`results` is not a list";
     }
     cJSON_Delete(root);
     return page;
@@ -240,14 +227,10 @@ struct api_page api_read_page(const struct http_answer *http)
 
 enum api_outcome api_read_change(const struct http_answer *http, const char **detail)
 {
-    *detail = "";
-    if (http->outcome != HTTP_ANSWERED) {
-        *detail = http_outcome_name(http->outcome);
-        return API_OUTAGE;
-    }
-    if (http->status >= 200 && http->status < 300)
-        return API_RECORD;
-    return outcome_of_failure(http, detail);
+    bool done = http->outcome == HTTP_ANSWERED && http->status >= 200 && http->status < 300;
+    enum api_outcome outcome = done ? API_RECORD : outcome_of(http);
+    *detail = api_detail(http, outcome);
+    return outcome;
 }
 
 char *api_read_refusal(const struct http_answer *http)

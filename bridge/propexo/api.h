@@ -1,5 +1,6 @@
 /*
- * Propexo's REST API: what to ask for, and what an answer means. No I/O here. Any thread.
+ * Propexo's REST API: what to ask for, and which of the policy's outcomes an answer is. No I/O
+ * here. Any thread.
  */
 #ifndef BRIDGE_PROPEXO_API_H
 #define BRIDGE_PROPEXO_API_H
@@ -12,20 +13,7 @@
 #include "bridge/base/attributes.h"
 #include "bridge/http/client.h"
 #include "bridge/propexo/models.h"
-
-/* What came of a request, in the words the retry policy knows. */
-enum api_outcome {
-    API_RECORD,       /* the record is there */
-    API_GONE,         /* 404 or 410, or `results` is null */
-    API_LIMITED,      /* 429 */
-    API_UNAUTHORIZED, /* 401 */
-    API_FORBIDDEN,    /* 403 */
-    API_REFUSED,      /* another 4xx: the request itself is not liked */
-    API_WRONG_RECORD, /* an answer that is JSON but not the record asked for */
-    API_TOO_LARGE,    /* an answer that the HTTP client would not take for its size */
-    API_OUTAGE, /* time-out, 5xx, reset, cut or broken body: the API's state, not the record's */
-    API_OUTCOMES
-};
+#include "bridge/propexo/policy.h"
 
 /* GET this for one record. NULL when the model has no by-id path. The caller frees. */
 char *api_record_url(const char *base_url, const struct model *model, const char *id) MUST_CHECK;
@@ -79,7 +67,7 @@ struct api_answer {
 struct api_answer api_read_record(const struct http_answer *http, const char *id) MUST_CHECK;
 
 struct api_page {
-    enum api_outcome outcome; /* API_RECORD: the page is there */
+    enum api_outcome outcome; /* API_RECORD: the page is there; never API_NO_RECORD, _WRONG_ID */
     cJSON *items;             /* an array; the caller's. NULL otherwise */
     bool has_more;
     int64_t total;      /* of the whole list, -1 when not told */
@@ -92,6 +80,9 @@ struct api_page api_read_page(const struct http_answer *http) MUST_CHECK;
 /* Reads the answer to a POST, PUT or DELETE, of which nothing but its success is wanted.
  * API_RECORD: any 2xx, whatever its body. `*detail` is as in api_answer. */
 enum api_outcome api_read_change(const struct http_answer *http, const char **detail) MUST_CHECK;
+
+/* The words for an outcome of this answer: static, or the answer's. No secret is in them. */
+const char *api_detail(const struct http_answer *http, enum api_outcome outcome);
 
 /* What the API says of a refusal, {"error": {"message"}}: a text that the caller frees, or NULL. */
 char *api_read_refusal(const struct http_answer *http) MUST_CHECK;

@@ -11,6 +11,8 @@
 #include <time.h>
 
 #include "bridge/base/memory.h"
+#include "bridge/base/random.h"
+#include "bridge/enricher/breakers.h"
 #include "bridge/enricher/pending.h"
 #include "bridge/enricher/planner.h"
 
@@ -18,6 +20,7 @@
 #define MODELS      20
 #define MEMORY_MOST ((size_t)64 << 20)
 #define PLAN_US     50.0
+#define IN_FLIGHT   16
 
 static int64_t now_ns(void)
 {
@@ -70,9 +73,32 @@ static double plan_all(struct planner *planner, int *plans)
     return (double)(now_ns() - began) / 1000.0 / *plans;
 }
 
+static bool may(void *breakers, const char *integration_id, int place, int64_t now_ms)
+{
+    return place >= 0 || breakers_may(breakers, integration_id, now_ms);
+}
+
+/* As many requests of other integrations under way as there usually are. */
+static struct breakers *fill_breakers(struct random *random)
+{
+    const struct breakers_rules rules = {
+        .threshold = 20, .max_concurrency = IN_FLIGHT, .timeout_ms = 30000};
+    struct breakers *breakers = breakers_new(&rules, random);
+    for (int i = 0; i < IN_FLIGHT; i++) {
+        char integration[32];
+        (void)snprintf(integration, sizeof integration, "clj%022d", i);
+        struct circuit *circuit = breakers_started(breakers, integration, NULL, 1000);
+        (void)circuit; /* they are not answered */
+    }
+    return breakers;
+}
+
 static bool measure(int integrations, bool low)
 {
-    const struct planner_rules rules = {2000, 900000};
+    struct random random = random_from_seed(1);
+    struct breakers *breakers = fill_breakers(&random);
+    const struct planner_rules rules = {
+        .max_delay_ms = 2000, .low_max_delay_ms = 900000, .may = may, .context = breakers};
     struct pending pending = PENDING_EMPTY;
     int plans = 0;
     size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
@@ -89,6 +115,7 @@ static bool measure(int integrations, bool low)
            RECORDS, integrations, low ? "low" : "live", (double)bytes / 1048576, bytes / RECORDS,
            us, good ? "true" : "false");
     planner_free(planner);
+    breakers_free(breakers);
     pending_clear(&pending);
     return good;
 }

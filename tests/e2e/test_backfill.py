@@ -4,6 +4,7 @@ import json
 import random
 import time
 
+from harness import snapshots as snapshot_reader
 from harness.compare import differences, falling_sequences
 from harness.snapshots import latest
 from harness.wait import wait_until
@@ -122,6 +123,34 @@ def test_live_changes_and_kills_in_the_middle(simulator, bridge, kafka, prefix, 
     assert pages <= 2 * (count / 250) + 20
 
 
+def test_a_lasting_cache_knows_only_what_was_committed(simulator, bridge, own_kafka, prefix, tmp_path):
+    """Pages that are answered, and whose transaction a crash takes away, are published after it."""
+    own_kafka.start()
+    (tmp_path / "cache").mkdir()
+    propexo = simulator(models=["units"], records=4000, integrations=1, limit_per_minute=0, latency_ms=50)
+    config = {"bridge.models": ["units"], "output.format": "json", "enricher.cache_dir": tmp_path / "cache"}
+    config["kafka.bootstrap.servers"] = own_kafka.bootstrap
+    running = bridge("run", config | {"bridge.instance": f"{prefix}-one"}, simulator=propexo)
+    running.wait_event("assigned", 20)
+    (integration,) = propexo.stats()["integrations"]
+
+    def pages():
+        return running.metrics().sum("bridge_api_requests_by_kind_total", kind="backfill")
+
+    order(running, propexo, integration)
+    wait_until(lambda: pages() > 2, 20, "pages", interval=0.001)
+    own_kafka.freeze()
+    time.sleep(2)  # It asks for two pages more at most, and has their answers after 50 ms.
+    assert pages() < 16
+    running.kill()
+    own_kafka.thaw()
+    running.start_ready()
+    wait_complete(own_kafka, prefix, 1)
+    own_kafka.wait_consumed(prefix, f"{prefix}.events.")
+    last = latest(snapshot_reader.read(own_kafka, prefix, "units"))
+    assert last.keys() == propexo.truth("units").keys()
+
+
 def test_orders_that_overlap_make_one_backfill(simulator, bridge, kafka, prefix, snapshots):
     propexo = simulator(models=MODELS, records=3000, integrations=1, limit_per_minute=600, latency_ms=100)
     config = {"bridge.models": MODELS, "output.format": "json", "api.requests_per_minute": 600}
@@ -147,6 +176,22 @@ def command(bridge, propexo, *arguments, code=0, **config):
     program.start()
     assert program.wait(60) == code, program.output() + program.log()
     return program.output(), program.log()
+
+
+def test_orders_in_a_row_for_a_model_without_a_list(simulator, bridge, kafka, prefix):
+    """Only webhooks tell of it: each order is complete at once, also one that comes before that is committed."""
+    models = ["contracts", "units"]
+    propexo = simulator(models=models, records=10, integrations=2, limit_per_minute=0)
+    running = bridge("run", {"bridge.models": models, "output.format": "json", "backfill.min_interval_ms": 0}, simulator=propexo)
+    running.wait_event("assigned", 20)
+    integrations = propexo.stats()["integrations"]
+    for _ in range(10):
+        for integration in integrations:
+            order(running, propexo, integration)
+    complete = wait_complete(kafka, prefix, 4)
+    assert complete[integrations[0], "contracts"]["pages"] == 0
+    kafka.wait_consumed(prefix, f"{prefix}.events.")
+    assert running.running
 
 
 def test_ordered_by_hand(simulator, bridge, kafka, prefix, snapshots):

@@ -128,8 +128,11 @@ def test_every_answer_has_its_outcome_and_the_partition_goes_on(bridge, kafka, p
     assert published[identifier(BEHIND)].record["first_name"] == "Mary"
     for name, _, outcome, detail in TABLE:
         assert_outcome(name, outcome, detail, published.get(identifier(name)), letters.get(identifier(name)))
-    # Nothing of this says anything about the API as a whole.
-    assert metrics.sum("bridge_api_requests_total", outcome="outage") == 0
+    # Nothing of this says anything about the API as a whole, or about the integration.
+    known = ("ok", "gone", "wrong_id", "no_record", "unreadable", "too_large")
+    counts = {outcome: metrics.sum("bridge_api_requests_total", outcome=outcome) for outcome in known}
+    assert all(counts.values()) and sum(counts.values()) == metrics.sum("bridge_api_requests_total")
+    assert metrics.sum("bridge_api_breaker_openings_total") == 0
 
 
 def test_rows_of_a_list_without_an_id_are_passed_over(bridge, kafka, prefix, registry, snapshots):

@@ -17,6 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bridge/base/attributes.h"
+
 #define FAKE_CONNECTIONS 64
 #define FAKE_REQUEST     65536
 
@@ -172,7 +174,7 @@ static void fake_answer(struct fake_reply *reply, const char *status, const char
 }
 
 /* Is `text` in the last request? */
-static bool fake_saw(struct fake_http *server, const char *text)
+UNUSED static bool fake_saw(struct fake_http *server, const char *text)
 {
     pthread_mutex_lock(&server->mutex);
     bool seen = strcasestr(server->last, text) != NULL;

@@ -13,7 +13,7 @@
 #define PLACES 3
 #define PAGE   250
 
-static const struct planner_rules rules = {2000, 900000};
+static const struct planner_rules rules = {.max_delay_ms = 2000, .low_max_delay_ms = 900000};
 static const struct planner_budget busy = {.latency_ms = 0};
 static const struct planner_budget idle = {.idle = true};
 

@@ -33,7 +33,7 @@ static void test_threshold(void **state)
     struct random random = random_from_seed(1);
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(thresholds); i++) {
-        struct breaker breaker = breaker_new(thresholds[i], &random);
+        struct breaker breaker = breaker_new(BREAKER_ALL, "", thresholds[i], &random);
         fail_times(&breaker, thresholds[i] - 1, NOW);
         assert_state(&breaker, BREAKER_CLOSED);
         assert_int_equal(breaker_wait(&breaker, NOW), 0);
@@ -52,7 +52,7 @@ static void test_threshold(void **state)
 static void test_probe(void **state)
 {
     struct random random = random_from_seed(2);
-    struct breaker breaker = breaker_new(3, &random);
+    struct breaker breaker = breaker_new(BREAKER_ALL, "", 3, &random);
     (void)state;
     fail_times(&breaker, 3, NOW);
     int64_t until = breaker.until_ms;
@@ -76,7 +76,7 @@ static void test_pauses(void **state)
     struct random random = random_from_seed(3);
     (void)state;
     for (int round = 0; round < 100; round++) {
-        struct breaker breaker = breaker_new(1, &random);
+        struct breaker breaker = breaker_new(BREAKER_ALL, "", 1, &random);
         int64_t now_ms = NOW;
         for (size_t i = 0; i < ARRAY_LENGTH(pauses); i++) {
             breaker_started(&breaker);
@@ -90,6 +90,7 @@ static void test_pauses(void **state)
         breaker_succeeded(&breaker);
         breaker_failed(&breaker, now_ms);
         assert_in_range(breaker_wait(&breaker, now_ms), 500, 1000);
+        breaker_end(&breaker, true);
     }
 }
 
@@ -97,7 +98,7 @@ static void test_pauses(void **state)
 static void test_failures_while_open(void **state)
 {
     struct random random = random_from_seed(4);
-    struct breaker breaker = breaker_new(5, &random);
+    struct breaker breaker = breaker_new(BREAKER_ALL, "", 5, &random);
     (void)state;
     fail_times(&breaker, 5, NOW);
     int64_t until = breaker.until_ms;
@@ -107,12 +108,13 @@ static void test_failures_while_open(void **state)
     assert_int_equal(breaker.until_ms, until);
     assert_int_equal(breaker.pause_ms, pause);
     assert_int_equal(breaker.failures, 35);
+    breaker_end(&breaker, true);
 }
 
 static void test_trip(void **state)
 {
     struct random random = random_from_seed(5);
-    struct breaker breaker = breaker_new(20, &random);
+    struct breaker breaker = breaker_new(BREAKER_ALL, "", 20, &random);
     (void)state;
     breaker_trip(&breaker, NOW, 10000);
     assert_state(&breaker, BREAKER_OPEN);
@@ -130,7 +132,7 @@ static void test_trip(void **state)
 static void test_forgotten_probe(void **state)
 {
     struct random random = random_from_seed(6);
-    struct breaker breaker = breaker_new(1, &random);
+    struct breaker breaker = breaker_new(BREAKER_ALL, "", 1, &random);
     (void)state;
     breaker_forget_probe(&breaker);
     assert_state(&breaker, BREAKER_CLOSED);
@@ -143,6 +145,44 @@ static void test_forgotten_probe(void **state)
     breaker_forget_probe(&breaker);
     assert_state(&breaker, BREAKER_OPEN);
     assert_int_equal(breaker_wait(&breaker, until), 0);
+    breaker_end(&breaker, false);
+    assert_state(&breaker, BREAKER_CLOSED);
+}
+
+/* Each kind has a gauge and a counter; opening again after a probe is no other opening. */
+static void test_metrics(void **state)
+{
+    static const struct {
+        enum breaker_scope scope;
+        enum metric open;
+        enum metric openings;
+    } rows[] = {
+        {BREAKER_ALL, METRIC_API_BREAKER_OPEN, METRIC_BREAKER_OPENINGS_API},
+        {BREAKER_INTEGRATION, METRIC_BREAKERS_OPEN_INTEGRATIONS,
+         METRIC_BREAKER_OPENINGS_INTEGRATION},
+        {BREAKER_MODEL, METRIC_BREAKERS_OPEN_MODELS, METRIC_BREAKER_OPENINGS_MODEL},
+    };
+    struct random random = random_from_seed(7);
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        int64_t before = metrics_get(rows[i].openings);
+        struct breaker one = breaker_new(rows[i].scope, "a", 1, &random);
+        struct breaker other = breaker_new(rows[i].scope, "b", 2, &random);
+        breaker_failed(&one, NOW);
+        fail_times(&other, 2, NOW);
+        for (int again = 0; again < 3; again++) {
+            assert_int_equal(metrics_get(rows[i].open), 2);
+            assert_int_equal(metrics_get(rows[i].openings), before + 2);
+            breaker_started(&one);
+            breaker_failed(&one, NOW + 100000);
+        }
+        breaker_succeeded(&one);
+        assert_int_equal(metrics_get(rows[i].open), 1);
+        breaker_end(&other, true);
+        breaker_end(&other, true);
+        breaker_end(&one, false);
+        assert_int_equal(metrics_get(rows[i].open), 0);
+    }
 }
 
 int main(void)
@@ -151,6 +191,7 @@ int main(void)
         cmocka_unit_test(test_threshold), cmocka_unit_test(test_probe),
         cmocka_unit_test(test_pauses),    cmocka_unit_test(test_failures_while_open),
         cmocka_unit_test(test_trip),      cmocka_unit_test(test_forgotten_probe),
+        cmocka_unit_test(test_metrics),
     };
     return cmocka_run_group_tests_name("breaker", tests, quiet, NULL);
 }

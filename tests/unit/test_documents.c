@@ -12,6 +12,7 @@
 #include "bridge/base/file.h"
 #include "bridge/base/metrics.h"
 #include "bridge/config/config.h"
+#include "bridge/propexo/policy.h"
 
 #define MAXIMUM ((size_t)1 << 20)
 
@@ -45,11 +46,22 @@ static void test_metrics(void **state)
     buffer_free(&text);
 }
 
+static void test_policy(void **state)
+{
+    struct buffer text = buffer_new(MAXIMUM);
+    (void)state;
+    policy_document(&text);
+    assert_true(text.length > 1000);
+    assert_in_readme(buffer_text(&text));
+    buffer_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_configuration),
         cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -281,6 +281,42 @@ static void test_timeout(void **state)
     http_client_free(client);
 }
 
+/* A listener whose backlog is full takes no more connections: the request was never sent, so it is
+ * no time-out of whoever would have answered it. The same over TLS, where nobody shakes hands. */
+static void test_no_connection_in_time(void **state)
+{
+    static const char *const schemes[] = {"http", "https"};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    struct http_options options = OPTIONS;
+    int waiting[8];
+    char url[64];
+    (void)state;
+    options.timeout_ms = options.connect_timeout_ms = 200;
+    for (size_t i = 0; i < ARRAY_LENGTH(schemes); i++) {
+        bool tls = i == 1;
+        int listener = socket(AF_INET, SOCK_STREAM, 0);
+        address.sin_port = 0;
+        assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+        assert_int_equal(listen(listener, tls ? 8 : 0), 0);
+        assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+        for (size_t k = 0; !tls && k < ARRAY_LENGTH(waiting); k++) {
+            waiting[k] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+            (void)!connect(waiting[k], (struct sockaddr *)&address, size);
+        }
+        struct http_client *client = new_client(&options);
+        struct seen *seen = calloc(1, sizeof *seen);
+        snprintf(url, sizeof url, "%s://127.0.0.1:%d/", schemes[i], ntohs(address.sin_port));
+        get(client, url, seen);
+        assert_int_equal(seen->answer.outcome, HTTP_NO_CONNECTION);
+        free(seen);
+        http_client_free(client);
+        for (size_t k = 0; !tls && k < ARRAY_LENGTH(waiting); k++)
+            close(waiting[k]);
+        close(listener);
+    }
+}
+
 /* Nothing but its own time counts: a request that waited for a connection still has all of it. */
 static void test_waiting_does_not_use_up_the_time(void **state)
 {
@@ -563,6 +599,7 @@ int main(void)
         cmocka_unit_test(test_no_connection),
         cmocka_unit_test(test_tls_to_a_server_without_it),
         cmocka_unit_test(test_timeout),
+        cmocka_unit_test(test_no_connection_in_time),
         cmocka_unit_test(test_waiting_does_not_use_up_the_time),
         cmocka_unit_test(test_request_headers),
         cmocka_unit_test(test_basic_authentication),

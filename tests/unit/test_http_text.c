@@ -58,6 +58,34 @@ static void test_answer_headers(void **state)
     }
 }
 
+static void test_media_type(void **state)
+{
+    static const char *const ROWS[][2] = {
+        {"content-type: application/json", "application/json"},
+        {"Content-Type:Application/JSON; charset=utf-8", "application/json"},
+        {"content-type: text/html ; charset=utf-8", "text/html"},
+        {"content-type:", ""},
+        {"content-type: ;", ""},
+        {"content-types: text/html", ""},
+        {"content-type: text/html\nHTTP/1.1 200 OK", ""}, /* of a redirect */
+        {"content-type: text/html\nHTTP/1.1 200 OK\ncontent-type: text/json", "text/json"},
+        {"content-type: a/0123456789012345678901234567890123456789012345678901234567890123456789",
+         "a/0123456789012345678901234567890123456789012345678901234567890"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(ROWS); i++) {
+        struct http_answer answer = {0};
+        const char *line = ROWS[i][0];
+        answer_clear(&answer);
+        while (line != NULL) {
+            size_t length = strcspn(line, "\n");
+            answer_header(&answer, line, length, 0);
+            line = line[length] == '\0' ? NULL : line + length + 1;
+        }
+        assert_string_equal(answer.media_type, ROWS[i][1]);
+    }
+}
+
 static void test_encode(void **state)
 {
     static const char *const ROWS[][2] = {
@@ -82,6 +110,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answer_headers),
+        cmocka_unit_test(test_media_type),
         cmocka_unit_test(test_encode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

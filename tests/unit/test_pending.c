@@ -193,8 +193,8 @@ static void test_news_begin_anew(void **state)
     } rows[] = {
         {API_GONE, true, false, 0},
         {API_GONE, false, true, 1},
-        {API_OUTAGE, true, false, 1},
-        {API_OUTAGE, false, true, 1},
+        {API_TIMEOUT, true, false, 1},
+        {API_TIMEOUT, false, true, 1},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {

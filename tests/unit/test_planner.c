@@ -9,7 +9,7 @@
 static char *const integrations[] = {NULL, (char[]){"a"}, (char[]){"b"}, (char[]){"c"},
                                      (char[]){"d"}};
 
-static const struct planner_rules rules = {2000, 900000};
+static const struct planner_rules rules = {.max_delay_ms = 2000, .low_max_delay_ms = 900000};
 static const struct planner_budget unlimited = {.unlimited = true};
 
 static struct record record_of(int integration, int64_t due_ms)

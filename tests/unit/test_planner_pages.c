@@ -186,6 +186,31 @@ static void test_a_list_that_fails(void **state)
     }
 }
 
+/* A list that fails again and again is asked for less often; an answer makes up for it. */
+static void test_a_list_that_keeps_failing(void **state)
+{
+    static const int64_t pauses[] = {500, 1000, 2000, 4000, 4000, 4000};
+    struct stage stage = new_stage();
+    int64_t now_ms = 3000;
+    (void)state;
+    add_many(&stage, 40, 0, "a", false, 1000);
+    for (int round = 0; round < 2; round++) {
+        struct plan plan = next(&stage, &busy, now_ms);
+        for (size_t i = 0; i < ARRAY_LENGTH(pauses); i++) {
+            assert_page(plan, PAGES_LIVE, 0, "a", 0);
+            planner_page_failed(stage.planner, &plan.page, PAGE_AGAIN, 500, now_ms);
+            plan = next(&stage, &busy, now_ms + pauses[i] - 1);
+            assert_int_equal(plan.kind, PLAN_ID);
+            planner_add(stage.planner, plan.record, now_ms + pauses[i] - 1);
+            now_ms += pauses[i];
+            plan = next(&stage, &busy, now_ms);
+        }
+        answer(&stage, &plan.page, 0, 1000, true, false, now_ms);
+        now_ms += 1000;
+    }
+    end_stage(&stage);
+}
+
 /* The low lane has time. */
 static void test_the_low_lane(void **state)
 {
@@ -299,6 +324,7 @@ static void test_thin_pages_are_put_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_list_that_keeps_failing),
         cmocka_unit_test(test_waits_for_a_full_page),
         cmocka_unit_test(test_one_goes_by_id),
         cmocka_unit_test(test_idle_is_served_at_once),

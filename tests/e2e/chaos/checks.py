@@ -19,7 +19,7 @@ from harness.wait import Failure, wait_until
 MIB = 1024 * 1024
 RECEIVER_MIB = 64
 ENRICHER_MIB = 160
-SETTLE_SECONDS = 120
+SETTLE_SECONDS = 180
 QUIET_SECONDS = 3
 SNAPSHOTS = [f"{PREFIX}.snapshots.{model}" for model in [*READ, ASSEMBLED]]
 TOO_LARGE = "too-large"
