@@ -49,7 +49,7 @@ struct keeper {
     size_t held;
     int64_t kept_ms;       /* Kafka has acknowledged something then */
     int64_t away_until_ms; /* until then everything goes to the spool */
-    struct lane *lanes;    /* SENDER_LANES; NULL without a spool */
+    struct lane *lanes;    /* SENDER_LANES; all empty without a spool */
 };
 
 static void link_open(struct keeper *keeper, struct entry *entry)
@@ -232,9 +232,9 @@ static void on_alive(void *context)
 static bool goes_to_spool(struct keeper *keeper, struct entry *entry,
                           const struct producer_report *report)
 {
-    const struct lane *lane = keeper->spool == NULL ? NULL : &keeper->lanes[entry->lane];
-    bool overtook = lane != NULL && lane->spooled > 0 && lane->lowest < entry->event.sequence;
-    bool goes = entry->kept ? overtook : lane != NULL;
+    const struct lane *lane = &keeper->lanes[entry->lane];
+    bool overtook = lane->spooled > 0 && lane->lowest < entry->event.sequence;
+    bool goes = entry->kept ? overtook : keeper->spool != NULL;
     if (goes) {
         struct message message;
         message_from_report(&message, report->sent);
@@ -286,7 +286,6 @@ static bool open_spool(struct keeper *keeper, const struct kafka_context *kafka,
 {
     struct spool_calls calls = {keeper, gate, on_written, on_sent, on_alive};
     uint64_t last = 0;
-    keeper->lanes = memory_new(SENDER_LANES, sizeof *keeper->lanes);
     keeper->spool = spool_open(kafka, topics->dead_letters, &calls, error);
     if (keeper->spool == NULL || !spool_visit_all(keeper->spool, on_left, keeper, &last, error))
         return false;
@@ -303,6 +302,7 @@ struct keeper *keeper_new(const struct kafka_context *kafka, const struct topics
     keeper->spool_after_ms = kafka->config->receiver.spool_after_ms;
     keeper->kept_ms = clock_ms();
     keeper->next_sequence = 1;
+    keeper->lanes = memory_new(SENDER_LANES, sizeof *keeper->lanes);
     (void)pthread_mutex_init(&keeper->lock, NULL);
     size_t count = list_topics(keeper, topics);
     struct producer_options options = {.topics = keeper->topics,
@@ -382,19 +382,19 @@ void keeper_keep(struct keeper *keeper, const struct message *message, void *opa
     entry->since_ms = clock_ms();
     (void)pthread_mutex_lock(&keeper->lock);
     entry->event.sequence = keeper->next_sequence++;
-    link_open(keeper, entry);
     enum way way = choose(keeper, entry);
-    if (way == WAY_HOLD)
-        hold(keeper, entry, message);
-    if (way == WAY_SPOOL) {
+    bool full = false;
+    if (way == WAY_SPOOL)
         spool_lane(keeper, entry->lane, &refused);
-        if (!give_to_spool(keeper, entry, message)) {
-            entry->next = refused;
-            refused = entry;
-        }
-    }
+    link_open(keeper, entry);
+    if (way == WAY_SPOOL)
+        full = !give_to_spool(keeper, entry, message);
+    else if (way == WAY_HOLD)
+        hold(keeper, entry, message);
     (void)pthread_mutex_unlock(&keeper->lock);
     finish_refused(refused);
+    if (full)
+        finish(entry, KEEPER_UNAVAILABLE, "the spool is full");
     if (way == WAY_KAFKA && !producer_send(keeper->producer, message, entry, &error))
         take_back(keeper, entry, message, &error);
 }
