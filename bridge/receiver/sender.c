@@ -96,6 +96,12 @@ static void on_report(void *context, const struct producer_report *report)
         sending->reason = memory_text(report->reason);
     else if (report->outcome == PRODUCER_REFUSED)
         sending->outcome = PRODUCER_NOT_KEPT; /* not even its letter is taken */
+    if (report->outcome == PRODUCER_NOT_KEPT) {
+        struct error error;
+        error_set(&error, VERDICT_RETRY, "Kafka does not take an event of %s: %s",
+                  rd_kafka_topic_name(report->sent->rkt), report->reason);
+        sender->calls.troubled(sender->calls.context, &error);
+    }
     put_back(sender, sending);
     sender->calls.reported(sender->calls.context, report->outcome == PRODUCER_KEPT);
 }
