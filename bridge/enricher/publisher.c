@@ -4,9 +4,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bridge/base/condition.h"
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
@@ -149,15 +149,6 @@ static void *serve(void *context)
     return NULL;
 }
 
-static void init_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(condition, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
-}
-
 struct publisher *publisher_new(const struct kafka_context *kafka, const struct topics *topics,
                                 const struct selection *selection, struct error *error)
 {
@@ -167,7 +158,7 @@ struct publisher *publisher_new(const struct kafka_context *kafka, const struct 
         goto failed;
     publisher->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     (void)pthread_mutex_init(&publisher->lock, NULL);
-    init_condition(&publisher->changed);
+    condition_init(&publisher->changed);
     if (publisher->fd >= 0 && pthread_create(&publisher->thread, NULL, serve, publisher) == 0)
         return publisher;
     error_set(error, VERDICT_FATAL, "the publisher's thread did not start");
@@ -230,11 +221,7 @@ struct batch *publisher_take(struct publisher *publisher, enum publisher_outcome
 /* `lock` is held. */
 static void await_batch_in_hand(struct publisher *publisher)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += PUBLISHER_REVOKE_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
+    struct timespec until = condition_until(PUBLISHER_REVOKE_MS);
     while (publisher->working &&
            pthread_cond_timedwait(&publisher->changed, &publisher->lock, &until) == 0)
         ;

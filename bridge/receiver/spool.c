@@ -2,9 +2,9 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "bridge/base/clock.h"
+#include "bridge/base/condition.h"
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
@@ -86,17 +86,13 @@ struct spool *spool_open(const struct kafka_context *kafka, const char *dead_let
         return NULL;
     struct spool *spool = memory_new(1, sizeof *spool);
     struct sender_calls from_sender = {spool, on_reported, on_deleted, on_trouble};
-    pthread_condattr_t attributes;
     spool->calls = *calls;
     spool->file = file;
     spool->sender = sender_new(kafka, dead_letters, file, &from_sender);
     spool->room = spool_file_room(file);
     spool->queue_end = &spool->queue;
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_mutex_init(&spool->lock, NULL);
-    (void)pthread_cond_init(&spool->woken, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    condition_init(&spool->woken);
     return spool;
 }
 
@@ -242,11 +238,7 @@ static bool work(struct spool *spool, int64_t *wait_ms)
 
 static void wait_woken(struct spool *spool, int64_t ms)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += ms * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
+    struct timespec until = condition_until(ms);
     (void)pthread_mutex_lock(&spool->lock);
     if (!spool->stop && spool->queue == NULL && !spool->reported)
         (void)pthread_cond_timedwait(&spool->woken, &spool->lock, &until);
