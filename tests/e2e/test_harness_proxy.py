@@ -108,6 +108,20 @@ def test_a_delay_does_not_narrow_the_way(proxy, port):
         assert time.monotonic() - started < 2
 
 
+def test_it_drips(proxy, port):
+    with connect(port) as one:
+        echo(one)
+        proxy.drip(10_000)
+        started = time.monotonic()
+        assert echo(one, b"x" * 5000) == b"x" * 5000
+        assert 0.4 <= time.monotonic() - started < 5
+        started = time.monotonic()
+        one.sendall(b"x" * 1_000_000)
+        proxy.heal()
+        assert receive(one, 1_000_000) == b"x" * 1_000_000
+        assert time.monotonic() - started < 5
+
+
 def test_a_door_of_kafka(proxy, tmp_path):
     """A client that comes through the door sees Kafka only through it."""
     kafka = Kafka(tmp_path / "kafka", doors=1)

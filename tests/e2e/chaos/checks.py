@@ -156,12 +156,31 @@ def check_accepted(world, load, sent):
     lost = set(load.letters) - letters
     if lost:
         problems.append(f"(a) {len(lost)} of {len(load.letters)} unroutable webhooks are no dead letters: {sorted(lost)[:3]}")
+    problems += check_syncs(kafka, load, events)
     there = Counter(digest(message.value) for model in MODELS for message in events[model])
     bodies = sent.bodies
     lost = [body for body, count in bodies.items() if there[body] < count]
     if lost:
         problems.append(f"(a) {len(lost)} of {len(bodies)} delivered webhooks are in no events topic: {lost[:3]}")
     return problems
+
+
+def check_syncs(kafka, load, events):
+    """A sync is in `activity`, and a barrier in each model's events."""
+    topics = {f"{PREFIX}.events.{model}": found for model, found in events.items()}
+    topics[f"{PREFIX}.activity"] = kafka.read(f"{PREFIX}.activity")
+    problems = []
+    for topic, found in topics.items():
+        lost = load.syncs.keys() - {mark for mark in map(mark_of, found) if mark}
+        if lost:
+            problems.append(f"(a) {len(lost)} of {len(load.syncs)} syncs are not in {topic}: {sorted(lost)[:3]}")
+    return problems
+
+
+def mark_of(message):
+    """Of a sync that the load has sent; None for anything else."""
+    data = json.loads(message.value).get("data") if b'"mark"' in (message.value or b"") else None
+    return data.get("mark") if isinstance(data, dict) else None
 
 
 def dead_letters(world):

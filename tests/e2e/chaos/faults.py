@@ -1,5 +1,6 @@
 """The faults: which, to whom, when and for how long, as the seed says."""
 
+import contextlib
 import random
 import threading
 import time
@@ -9,7 +10,7 @@ from chaos.world import SESSION_MS, SMALL_MESSAGE, SMALL_TOPIC, SPOOL_AFTER_MS, 
 
 AT_ONCE = 3
 API_FAULTS = (
-    "500:60%", "503:100%", "502:30%", "429:40%", "reset:40%", "slow:50%:2000", "truncate:40%",
+    "500:60%", "503:100%", "502:30%", "429:40%", "reset:40%", "slow:50%:2000", "slow:70%:700", "truncate:40%",
     "timeout:30%:5000", "500:20%,429:20%,reset:10%,slow:20%:1500,truncate:10%",
 )  # fmt: skip
 
@@ -40,6 +41,8 @@ class Faults:
             self.stop_broker: 3,
             self.kafka_away: 1,
             self.api: 6,
+            self.drip: 3,
+            self.api_cut: 2,
             self.order: 4,
             self.large_record: 2,
             self.overtake: 5,
@@ -117,36 +120,42 @@ class Faults:
         """What it had not yet been told to be kept must not have been answered 200."""
 
         def hurt(member):
-            member.proxy.cut()
+            member.kafka.cut()
             rest_until(until, chance.uniform(0.2, 4 * SPOOL_AFTER_MS / 1000))
             member.kill()
-            member.proxy.heal()
+            member.kafka.heal()
             rest_until(until, chance.uniform(0.1, 2))
             member.revive()
 
         return self._hurt(self.world.receivers, chance, hurt)
 
+    def _ways(self, member, chance):
+        """Of one process: all its ways to Kafka, or that to one broker."""
+        return chance.choice([member.kafka, *member.kafka.proxies])
+
     def cut(self, chance, until):
         def hurt(member):
-            member.proxy.cut()
+            ways = self._ways(member, chance)
+            ways.cut()
             rest_until(until, chance.uniform(0.5, 9))
-            member.proxy.heal()
+            ways.heal()
 
         return self._hurt(self.world.members, chance, hurt)
 
     def stall(self, chance, until):
         def hurt(member):
-            member.proxy.stall()
+            ways = self._ways(member, chance)
+            ways.stall()
             rest_until(until, chance.uniform(0.5, 12))
-            member.proxy.heal()
+            ways.heal()
 
         return self._hurt(self.world.members, chance, hurt)
 
     def delay(self, chance, until):
         def hurt(member):
-            member.proxy.delay(chance.uniform(20, 400))
+            member.kafka.delay(chance.uniform(20, 400))
             rest_until(until, chance.uniform(3, 10))
-            member.proxy.heal()
+            member.kafka.heal()
 
         return self._hurt(self.world.members, chance, hurt)
 
@@ -188,10 +197,30 @@ class Faults:
             self.world.simulator.set_faults("")
         return True
 
+    def drip(self, chance, until):
+        """The API's answers come drop by drop: a page of 250 records takes longer than its request may."""
+
+        def hurt(member):
+            member.api.drip(int(1000 * 10 ** chance.uniform(0, 2)))
+            rest_until(until, chance.uniform(3, 9))
+            member.api.heal()
+
+        return self._hurt(self.world.enrichers, chance, hurt)
+
+    def api_cut(self, chance, until):
+        """Within answers too, and nobody is there for a while."""
+
+        def hurt(member):
+            member.api.cut()
+            rest_until(until, chance.uniform(0.1, 5))
+            member.api.heal()
+
+        return self._hurt(self.world.enrichers, chance, hurt)
+
     def order(self, chance, until):
         """A first sync, which orders backfills, or a sync, which is a barrier."""
         kind = chance.choice(["FIRST_SYNC_COMPLETE", "SYNC_COMPLETE"])
-        self.world.load.sync(kind, chance.choice(self.world.integrations))
+        self.world.load.sync(kind, chance.choice(self.world.load.busy))
         self.orders += kind == "FIRST_SYNC_COMPLETE"
         return True
 
@@ -205,15 +234,22 @@ class Faults:
         return True
 
     def overtake(self, chance, until):
-        """An enricher stands still with pages in hand, until another one has published newer states, and goes on."""
-
-        def hurt(member):
-            for integration in self.world.integrations:
+        """What an enricher has on its way to Kafka is held there while it stands still, until another one has its partitions
+        and has published newer states: for longer than its session, and for less than its transaction lasts. Then all of
+        it goes on at once. Nothing else happens to the two meanwhile."""
+        with self._brokers, self._api, contextlib.ExitStack() as locks:
+            for enricher in self.world.enrichers:
+                locks.enter_context(enricher.lock)
+            member = chance.choice(self.world.enrichers)
+            member.kafka.delay(chance.uniform(50, 300))
+            for integration in self.world.load.busy:
                 self.world.load.sync("FIRST_SYNC_COMPLETE", integration)
             self.orders += 1
-            rest_until(until, chance.uniform(1, 3))
+            rest_until(until, chance.uniform(0.5, 4))
+            member.kafka.stall()
             member.program.freeze()
-            rest_until(until, SESSION_MS / 1000 + chance.uniform(4, 7))
+            rest_until(until, SESSION_MS / 1000 + chance.uniform(2.5, 4.5))
+            member.kafka.heal()
+            time.sleep(chance.choice([0, 0.1]))
             member.program.thaw()
-
-        return self._hurt(self.world.enrichers, chance, hurt)
+        return True

@@ -1,4 +1,7 @@
-"""What runs: three brokers, the simulator, two receivers behind one address, two enrichers, a proxy before each of these."""
+"""What runs: three brokers, the simulator, two receivers behind one address, two enrichers.
+
+Each of these four has a way of its own to each broker, and to the API.
+"""
 
 import threading
 import time
@@ -10,6 +13,7 @@ from harness.ports import reserve_port
 from harness.simulator import SECRET, TOKEN, Simulator
 from harness.tcp_proxy import TcpProxy
 
+NAMES = {"receive": "receiver", "enrich": "enricher"}
 PREFIX = "chaos"
 GROUP = "chaos"
 READ = ["residents", "leases", "units"]
@@ -24,8 +28,8 @@ SMALL_MESSAGE = 100_000
 HONEST_ENDS = {0, 69, 75}
 SIMULATOR = {
     "models": MODELS,
-    "records": 2000,
-    "integrations": 4,
+    "records": 2400,
+    "integrations": 8,
     "limit_per_minute": 0,
     "latency_ms": 150,
     "shape": "mixed",
@@ -36,12 +40,42 @@ SIMULATOR = {
 }
 
 
-class Member:
-    """One process of the bridge, its way to Kafka, and whoever starts it again when it ends."""
+class Way:
+    """From one process to each broker: `proxies`, in the order of the doors."""
 
-    def __init__(self, program, proxy):
+    def __init__(self, doors):
+        self.proxies = [TcpProxy() for _ in doors]
+        for proxy, door in zip(self.proxies, doors):
+            proxy.add_door(door)
+
+    def cut(self):
+        for proxy in self.proxies:
+            proxy.cut()
+
+    def stall(self):
+        for proxy in self.proxies:
+            proxy.stall()
+
+    def delay(self, milliseconds):
+        for proxy in self.proxies:
+            proxy.delay(milliseconds)
+
+    def heal(self):
+        for proxy in self.proxies:
+            proxy.heal()
+
+    def close(self):
+        for proxy in self.proxies:
+            proxy.close()
+
+
+class Member:
+    """One process of the bridge, its ways to Kafka and the API, and whoever starts it again when it ends."""
+
+    def __init__(self, program, kafka, api):
         self.program = program
-        self.proxy = proxy
+        self.kafka = kafka
+        self.api = api
         self.lock = threading.Lock()  # held by the one fault that it has at a time
         self.wanted = True  # it should run
         self.memory = 0  # most anonymous bytes so far
@@ -79,7 +113,6 @@ class World:
         self.directory = directory
         self.seed = seed
         self.members = []
-        self.proxies = []
         self.cluster = Cluster(directory, doors=4)
         self.balancer = None
         self.simulator = None
@@ -105,16 +138,15 @@ class World:
         return self
 
     def _add(self, number, command):
-        proxy = TcpProxy()
-        self.proxies.append(proxy)
         doors = self.cluster.doors(number)
-        for door in doors:
-            proxy.add_door(door)
-        label = f"{command}r-{number % 2 + 1}" if command == "enrich" else f"{command}r-{number + 1}"
-        config = self._config(label, ",".join(door.bootstrap for door in doors))
-        self.members.append(Member(Bridge(command, config, directory=self.directory, label=label), proxy))
+        kafka, api = Way(doors), TcpProxy()
+        port = api.add(int(self.simulator.url.rpartition(":")[2]))
+        label = f"{NAMES[command]}-{number % 2 + 1}"
+        config = self._config(label, ",".join(door.bootstrap for door in doors), f"http://127.0.0.1:{port}")
+        program = Bridge(command, config, directory=self.directory, label=label)
+        self.members.append(Member(program, kafka, api))
 
-    def _config(self, label, bootstrap):
+    def _config(self, label, bootstrap, api):
         spool = self.directory / f"spool-{label}"
         spool.mkdir()
         return {
@@ -129,7 +161,7 @@ class World:
             "kafka.consumer.heartbeat.interval.ms": 1000,
             "topics.prefix": PREFIX,
             "output.format": "json",
-            "api.base_url": self.simulator.url,
+            "api.base_url": api,
             "api.token": TOKEN,
             "api.requests_per_minute": 0,
             "api.timeout_ms": 4000,
@@ -164,9 +196,9 @@ class World:
                 node.thaw()
             else:
                 node.start(wait=False)
-        for proxy in self.proxies:
-            proxy.heal()
         for member in self.members:
+            member.kafka.heal()
+            member.api.heal()
             if member.program.running:
                 member.program.thaw()
             member.revive()
@@ -179,10 +211,10 @@ class World:
             if member.program.running:
                 member.program.thaw()
                 member.program.kill()
+            member.kafka.close()
+            member.api.close()
         if self.balancer:
             self.balancer.close()
-        for proxy in self.proxies:
-            proxy.close()
         if self.simulator and self.simulator.running:
             self.simulator.kill()
         self.cluster.remove()

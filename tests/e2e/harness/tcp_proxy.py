@@ -1,10 +1,11 @@
-"""TCP in the middle: what goes through it can be cut off, held still or slowed down.
+"""TCP in the middle: what goes through it can be cut off, held still, slowed down or let through drop by drop.
 
     with TcpProxy() as proxy:
         port = proxy.add(target_port)   # a listener that forwards to 127.0.0.1:target_port; as many as needed
         proxy.cut()                     # open connections are reset, new ones are refused
         proxy.stall()                   # connections stay open and new ones are taken, but nothing goes through
         proxy.delay(200)                # each piece arrives so many milliseconds later, in both directions
+    proxy.drip(1000)                # so many bytes a second go through each connection, in each direction
         proxy.heal()                    # everything passes again, at once
 
 Each of these holds for all listeners of the proxy, from its return on. A broker of Kafka tells its clients its own
@@ -22,6 +23,7 @@ from harness.ports import reserve_port
 PIECE = 65536
 PIECES_UNDER_WAY = 64
 CALL_SECONDS = 30
+DROPS_A_SECOND = 20
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds
 
 
@@ -32,6 +34,7 @@ class TcpProxy:
         self._servers = {}  # port: asyncio's server; empty while cut
         self._open = set()  # writers, of both sides
         self._delay = 0.0
+        self._drop = 0  # bytes that go at once while it drips; 0 = it does not
         self._loop = asyncio.new_event_loop()
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -58,6 +61,9 @@ class TcpProxy:
 
     def delay(self, milliseconds):
         self._call(self._set_delay(milliseconds / 1000))
+
+    def drip(self, bytes_a_second):
+        self._call(self._set_drop(max(1, bytes_a_second // DROPS_A_SECOND)))
 
     def heal(self):
         self._call(self._heal())
@@ -102,8 +108,12 @@ class TcpProxy:
     async def _set_delay(self, seconds):
         self._delay = seconds
 
+    async def _set_drop(self, size):
+        self._drop = size
+
     async def _heal(self):
         self._delay = 0.0
+        self._drop = 0
         self._flowing.set()
         for port in self._targets.keys() - self._servers.keys():
             await self._listen(port)
@@ -155,11 +165,18 @@ class TcpProxy:
             due, data = await queue.get()
             await asyncio.sleep(max(0, due - self._loop.time()))
             await self._flowing.wait()
-            if data:
-                writer.write(data)
-                await writer.drain()
+            await self._pass(data, writer)
         with contextlib.suppress(OSError):
             writer.write_eof()
+
+    async def _pass(self, data, writer):
+        while self._drop and len(data) > self._drop:
+            writer.write(data[: self._drop])
+            data = data[self._drop :]
+            await asyncio.sleep(1 / DROPS_A_SECOND)
+        if data:
+            writer.write(data)
+            await writer.drain()
 
 
 def reset(writer):
