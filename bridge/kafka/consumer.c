@@ -24,6 +24,7 @@ struct consumer {
     rd_kafka_topic_partition_list_t *subscription;
     int wake[2];
     int incomplete;
+    bool lost; /* the session timed out, and nothing was assigned since */
     bool failed;
     struct error failure; /* what consumer_next reports */
 };
@@ -144,10 +145,12 @@ static void on_rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code,
 {
     struct consumer *consumer = context;
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        consumer->lost = false;
         assign(consumer, partitions);
         return;
     }
-    if (rd_kafka_assignment_lost(handle))
+    consumer->lost = rd_kafka_assignment_lost(handle) != 0;
+    if (consumer->lost)
         log_warn("assignment_lost");
     consumer->callbacks.revoked(consumer->callbacks.context);
     consumer->incomplete = 0;
@@ -227,6 +230,13 @@ static bool survive(const struct consumer *consumer, rd_kafka_message_t *message
         return true;
     }
     rd_kafka_message_destroy(message);
+    /* After a session that timed out here, but not yet there, librdkafka (2.0.2) sends a heartbeat
+     * without a member id, and takes the answer for that of a group which has another process of
+     * this name. */
+    if (fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && consumer->lost)
+        return error_set(error, VERDICT_RETRY,
+                         "the session in the consumer group timed out, and the group cannot be "
+                         "joined again without a new start");
     return error_set(error, VERDICT_CONFIGURATION, "the consumer group refuses this instance: %s%s",
                      reason,
                      fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID
