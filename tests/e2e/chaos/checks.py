@@ -21,6 +21,7 @@ RECEIVER_MIB = 64
 ENRICHER_MIB = 160
 SETTLE_SECONDS = 180
 QUIET_SECONDS = 3
+REFUSAL_SECONDS = 45
 SNAPSHOTS = [f"{PREFIX}.snapshots.{model}" for model in [*READ, ASSEMBLED]]
 TOO_LARGE = "too-large"
 
@@ -246,6 +247,23 @@ def check_isolation(world, reader):
 
 def place(message):
     return message.topic, message.partition, message.offset, digest(message.value)
+
+
+def check_refusal(world, load):
+    """A record that its topic does not take becomes a dead letter, and holds up nobody: also in the batch of others."""
+
+    def told():
+        return [m for m in dead_letters(world) if m.header("error_code") == TOO_LARGE]
+
+    before = len(told())
+    load.make_large()
+    try:
+        wait_until(lambda: len(told()) > before, REFUSAL_SECONDS, "its dead letter", interval=0.5)
+        problems = []
+    except Failure:
+        problems = [f"(e) a record that is too large is no dead letter after {REFUSAL_SECONDS} s"]
+    load.make_small()
+    return problems
 
 
 def check_letters(world, load):

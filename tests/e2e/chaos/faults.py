@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 
-from chaos.world import SESSION_MS, SMALL_MESSAGE, SMALL_TOPIC, SPOOL_AFTER_MS, rest_until
+from chaos.world import SESSION_MS, SPOOL_AFTER_MS, rest_until
 
 AT_ONCE = 3
 API_FAULTS = (
@@ -225,12 +225,9 @@ class Faults:
         return True
 
     def large_record(self, chance, until):
-        """A record becomes larger than Kafka takes for its topic, and then small again."""
-        simulator = self.world.simulator
-        key = self.world.load.large_key
-        simulator.change(SMALL_TOPIC, key, {"custom_data": {"text": "x" * SMALL_MESSAGE}}, webhook=True)
+        self.world.load.make_large()
         rest_until(until, chance.uniform(4, 8))
-        simulator.change(SMALL_TOPIC, key, {"custom_data": {"text": f"{chance.random()}"}}, webhook=True)
+        self.world.load.make_small()
         return True
 
     def overtake(self, chance, until):

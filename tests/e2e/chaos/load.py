@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 
-from chaos.world import READ, SMALL_TOPIC, World
+from chaos.world import READ, SMALL_MESSAGE, SMALL_TOPIC, World
 from harness.bridge import SIGNATURE_HEADER, sign
 from harness.http_client import request
 from harness.sequence import Sequence
@@ -119,6 +119,15 @@ class Load:
             for _ in range(BURST_CHANGES):
                 self._change(*place)
                 time.sleep(chance.uniform(0, BURST_SECONDS))
+
+    def make_large(self):
+        """A record becomes larger than Kafka takes for its topic."""
+        fields = {"custom_data": {"text": "x" * SMALL_MESSAGE}}
+        self.world.simulator.change(SMALL_TOPIC, self.large_key, fields, webhook=True)
+
+    def make_small(self):
+        """And small again."""
+        self._change(SMALL_TOPIC, self.large_key)
 
     def _change(self, model, key):
         fields = {"custom_data": {"text": f"{self.random.random()}"}}

@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass, field
 
 from chaos.checks import (
-    MIB, LiveReader, Sent, check_accepted, check_isolation, check_letters, check_order, check_processes, check_truth,
-    settle,
+    MIB, LiveReader, Sent, check_accepted, check_isolation, check_letters, check_order, check_processes, check_refusal,
+    check_truth, settle,
 )  # fmt: skip
 from chaos.faults import Faults
 from chaos.load import Load
@@ -53,8 +53,9 @@ def _run(world, result):
         faults.run(min(end, time.monotonic() + FETCH_SECONDS))
         sent.fetch()
     world.heal()
-    load.stop()
     violations = result.violations
+    violations += check_refusal(world, load)
+    load.stop()
     violations += settle(world)
     sent.fetch()
     watch.stop()
