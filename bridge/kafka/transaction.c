@@ -227,22 +227,40 @@ enum transaction_outcome transaction_add(struct transaction_producer *producer,
     }
 }
 
+/* What is not sent yet when a transaction fails stays unsent, and unreported, until it is aborted.
+ * No call but one that would be refused anyway tells whether it has. */
+static bool has_failed(struct transaction_producer *producer, struct error *error)
+{
+    rd_kafka_error_t *problem = rd_kafka_begin_transaction(producer->handle);
+    bool failed = rd_kafka_error_txn_requires_abort(problem) || rd_kafka_error_is_fatal(problem);
+    if (failed)
+        kafka_error(problem, error, "awaiting the snapshots' acknowledgement");
+    else
+        rd_kafka_error_destroy(problem);
+    return failed;
+}
+
 enum transaction_outcome transaction_flush(struct transaction_producer *producer,
                                            const atomic_bool *cancel, struct error *error)
 {
+    bool failed = false;
     while (rd_kafka_outq_len(producer->handle) > 0) {
         (void)rd_kafka_flush(producer->handle, STEP_MS / 4);
         if (atomic_load(cancel)) {
             error_set(error, VERDICT_ABORT, "cancelled");
             return give_up(producer, TRANSACTION_CANCELLED, error);
         }
+        if (failed) /* the reports of what made it fail are here by now */
+            break;
         if (clock_ms() - producer->began_ms > KAFKA_TRANSACTION_TIMEOUT_MS) {
             error_set(error, VERDICT_ABORT, "Kafka did not acknowledge the snapshots in time");
             return give_up(producer, TRANSACTION_ABORTED, error);
         }
+        failed = rd_kafka_outq_len(producer->handle) > 0 && has_failed(producer, error);
     }
-    return producer->code == RD_KAFKA_RESP_ERR_NO_ERROR ? TRANSACTION_DONE
-                                                        : refuse(producer, error);
+    if (producer->code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return refuse(producer, error);
+    return failed ? give_up(producer, TRANSACTION_ABORTED, error) : TRANSACTION_DONE;
 }
 
 static enum transaction_outcome send_offsets(struct transaction_producer *producer,
