@@ -6,13 +6,9 @@
 #include <string.h>
 
 #include "bridge/base/clock.h"
-#include "bridge/base/digest.h"
 #include "bridge/base/memory.h"
 #include "bridge/http/client.h"
 #include "bridge/propexo/recreate.h"
-
-/* This much of an event that is too large for the dead letters is kept. */
-#define HEAD_SIZE ((size_t)1024)
 
 static void set_key(struct message *message, const char *key)
 {
@@ -172,8 +168,8 @@ static void add_large_answer(struct envelope *envelope, const struct large_answe
     message_header_bytes(message, "answer_head", large->head, large->head_length);
     if (large->length == 0)
         return;
-    (void)snprintf(envelope->number[3], sizeof envelope->number[3], "%zu", large->length);
-    message_header(message, "answer_length", envelope->number[3]);
+    (void)snprintf(envelope->number[2], sizeof envelope->number[2], "%zu", large->length);
+    message_header(message, "answer_length", envelope->number[2]);
     message_header(message, "answer_sha256", large->sha256);
 }
 
@@ -247,17 +243,11 @@ void envelope_dead_letter(struct envelope *envelope, const struct item *item, co
     add_missing(message, "integration_id", item->integration_id);
     add_missing(message, "model", model);
     add_missing(message, "record_id", item->record_id);
-    message_header(message, "original", original == NULL ? "gone" : item->bare ? "cut" : NULL);
+    message_header(message, "original", original == NULL ? "gone" : NULL);
     if (item->claim.large != NULL)
         add_large_answer(envelope, item->claim.large);
-    if (original == NULL || !item->bare)
-        return;
-    (void)snprintf(envelope->number[2], sizeof envelope->number[2], "%zu", original->len);
-    message_header(message, "original_length", envelope->number[2]);
-    message_header(message, "original_sha256",
-                   digest_sha256(original->payload, original->len, envelope->sha256));
-    if (message->value_length > HEAD_SIZE)
-        message->value_length = HEAD_SIZE;
+    if (original != NULL && item->bare)
+        dead_letter_cut(message, &envelope->cut);
 }
 
 void envelope_free(struct envelope *envelope)

@@ -22,10 +22,10 @@ struct envelope {
     struct message message;
     char id[33];
     char fetched_at[32];
-    char number[4][24];
+    char number[3][24];
     struct dead_letter_past past;
     struct dead_letter_texts texts;
-    char sha256[DIGEST_TEXT_SIZE];
+    struct dead_letter_cut cut;
     char *source;
     char *subject;
     char *changed_fields;

@@ -13,6 +13,7 @@
 #include "bridge/base/memory.h"
 #include "bridge/http/answer.h"
 #include "bridge/http/easy.h"
+#include "bridge/http/outcome.h"
 
 #define KEEP_BODY_CAPACITY ((size_t)256 << 10)
 #define UNRESERVED         "-._~"
@@ -232,55 +233,6 @@ int http_client_in_flight(const struct http_client *client)
     return client->active + client->waiting_count;
 }
 
-static enum http_outcome outcome_of_redirect(const struct transfer *transfer)
-{
-    char *url = NULL;
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_EFFECTIVE_URL, &url);
-    return url != NULL && strncasecmp(url, "http", 4) == 0 ? HTTP_BROKEN : HTTP_REDIRECTS;
-}
-
-/* A request that was never sent tells nothing of who would have answered it. */
-static enum http_outcome outcome_of_timeout(const struct transfer *transfer)
-{
-    curl_off_t found = 0;
-    curl_off_t sent = 0;
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T, &found);
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
-    return sent > 0 ? HTTP_TIMEOUT : found > 0 ? HTTP_NO_CONNECTION : HTTP_NO_HOST;
-}
-
-static enum http_outcome outcome_of(const struct transfer *transfer, CURLcode result)
-{
-    if (transfer->body.overflowed)
-        return HTTP_TOO_LARGE;
-    switch (result) {
-    case CURLE_OK:
-        return transfer->head_ended ? HTTP_ANSWERED : HTTP_BROKEN;
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_URL_MALFORMAT:
-        return HTTP_NO_HOST;
-    case CURLE_COULDNT_CONNECT:
-        return HTTP_NO_CONNECTION;
-    case CURLE_OPERATION_TIMEDOUT:
-        return outcome_of_timeout(transfer);
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_ENGINE_INITFAILED:
-    case CURLE_PEER_FAILED_VERIFICATION:
-        return HTTP_TLS;
-    case CURLE_TOO_MANY_REDIRECTS:
-        return HTTP_REDIRECTS;
-    case CURLE_UNSUPPORTED_PROTOCOL: /* a redirect elsewhere, or an answer that is not HTTP/1 */
-        return outcome_of_redirect(transfer);
-    default:
-        return HTTP_BROKEN;
-    }
-}
-
 static void release(struct transfer *transfer)
 {
     struct http_client *client = transfer->client;
@@ -327,7 +279,10 @@ void http_client_cancel(struct http_client *client, const void *context)
 static void finish(struct transfer *transfer, CURLcode result)
 {
     struct http_answer *answer = &transfer->answer;
-    answer->outcome = outcome_of(transfer, result);
+    answer->outcome = transfer->body.overflowed ? HTTP_TOO_LARGE
+                      : result == CURLE_OK && !transfer->head_ended
+                          ? HTTP_BROKEN
+                          : outcome_of(transfer->easy, result);
     answer->status = 0;
     answer->sha256 = NULL;
     answer->whole_length = 0;
@@ -485,27 +440,4 @@ char *http_encode(const char *text)
         }
     }
     return out;
-}
-
-const char *http_outcome_name(enum http_outcome outcome)
-{
-    switch (outcome) {
-    case HTTP_ANSWERED:
-        return "answered";
-    case HTTP_NO_HOST:
-        return "no_host";
-    case HTTP_NO_CONNECTION:
-        return "no_connection";
-    case HTTP_TLS:
-        return "tls";
-    case HTTP_TIMEOUT:
-        return "timeout";
-    case HTTP_BROKEN:
-        return "broken";
-    case HTTP_TOO_LARGE:
-        return "too_large";
-    case HTTP_REDIRECTS:
-        return "redirects";
-    }
-    return "unknown";
 }

@@ -1,6 +1,6 @@
 /*
  * The HTTP client: many requests at once over kept-alive connections, driven by the caller's loop.
- * Only client.c, easy.c and answer.c know libcurl.
+ * Only client.c, easy.c, answer.c and outcome.c know libcurl.
  *
  * Rules it keeps for every request: http and https only, no redirect to another host with the
  * authorization header, TLS verified, connect and total time-outs, a low-speed limit, a maximum

@@ -6,6 +6,9 @@
 #include <string.h>
 
 #define REPLAYED        "replayed"
+#define ORIGINAL        "original"
+#define ORIGINAL_LENGTH "original_length"
+#define ORIGINAL_SHA256 "original_sha256"
 #define ATTEMPTS        "attempts"
 #define FIRST_FAILED_AT "first_failed_at"
 #define NUMBER_LENGTH   15 /* digits of a number that is believed: sums do not overflow */
@@ -13,10 +16,10 @@
 bool dead_letter_tells(const char *name)
 {
     static const char *const names[] = {
-        "error_code",       "error_message",   "source",        "source_topic",
-        "source_partition", "source_offset",   "failed_record", "original",
-        "original_length",  "original_sha256", "answer_head",   "answer_length",
-        "answer_sha256",    ATTEMPTS,          FIRST_FAILED_AT, REPLAYED,
+        "error_code",       "error_message", "source",        "source_topic",
+        "source_partition", "source_offset", "failed_record", ORIGINAL,
+        ORIGINAL_LENGTH,    ORIGINAL_SHA256, "answer_head",   "answer_length",
+        "answer_sha256",    ATTEMPTS,        FIRST_FAILED_AT, REPLAYED,
     };
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         if (strcmp(names[i], name) == 0)
@@ -33,6 +36,17 @@ void dead_letter_keep(struct message *message, const struct message *from)
             !dead_letter_tells(header->name))
             message_header_bytes(message, header->name, header->value, header->length);
     }
+}
+
+void dead_letter_cut(struct message *message, struct dead_letter_cut *texts)
+{
+    (void)snprintf(texts->length, sizeof texts->length, "%zu", message->value_length);
+    message_header(message, ORIGINAL, "cut");
+    message_header(message, ORIGINAL_LENGTH, texts->length);
+    message_header(message, ORIGINAL_SHA256,
+                   digest_sha256(message->value, message->value_length, texts->sha256));
+    if (message->value_length > DEAD_LETTER_HEAD)
+        message->value_length = DEAD_LETTER_HEAD;
 }
 
 /* 0 when it is no number of our own making. */

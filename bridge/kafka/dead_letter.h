@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "bridge/base/attributes.h"
+#include "bridge/base/digest.h"
 #include "bridge/kafka/message.h"
 
 /* How many headers of its own a dead letter may have: the event's get what is left. */
@@ -21,6 +22,19 @@ bool dead_letter_tells(const char *name) MUST_CHECK;
 /* Adds the headers of `from` that are the event's, as long as there is room for a dead letter's.
  * They are borrowed. */
 void dead_letter_keep(struct message *message, const struct message *from);
+
+/* This much is kept of an event that is too large to be kept whole. */
+#define DEAD_LETTER_HEAD ((size_t)1024)
+
+/* Texts of headers that tell of what was cut off. */
+struct dead_letter_cut {
+    char length[24];
+    char sha256[DIGEST_TEXT_SIZE];
+};
+
+/* Leaves of the message's value, an event's bytes, the head; headers say so, and what the length
+ * and the digest of the whole are. `texts` is borrowed by the message. */
+void dead_letter_cut(struct message *message, struct dead_letter_cut *texts);
 
 /* What is known of earlier failures of an event. */
 struct dead_letter_past {

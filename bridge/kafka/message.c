@@ -86,23 +86,3 @@ rd_kafka_resp_err_t message_produce(rd_kafka_t *handle, const struct message *me
     rd_kafka_headers_destroy(headers); /* librdkafka owns them only on success */
     return code;
 }
-
-void message_from_report(struct message *message, const rd_kafka_message_t *report)
-{
-    rd_kafka_headers_t *headers = NULL;
-    *message = (struct message){.topic = rd_kafka_topic_name(report->rkt),
-                                .partition = -1,
-                                .key = report->key,
-                                .key_length = report->key_len,
-                                .value = report->payload,
-                                .value_length = report->len};
-    if (rd_kafka_message_headers(report, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return;
-    for (size_t i = 0; i < MESSAGE_HEADERS; i++) {
-        struct message_header *header = &message->headers[i];
-        if (rd_kafka_header_get_all(headers, i, &header->name, &header->value, &header->length) !=
-            RD_KAFKA_RESP_ERR_NO_ERROR)
-            break;
-        message->header_count++;
-    }
-}

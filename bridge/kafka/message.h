@@ -35,8 +35,8 @@ void message_header(struct message *message, const char *name, const char *text)
 void message_header_bytes(struct message *message, const char *name, const void *value,
                           size_t length);
 
-/* A message that was read, with its headers (of more than MESSAGE_HEADERS the first ones). It
- * borrows all from `from`. */
+/* A message that was read, or that a delivery report shows, with its headers (of more than
+ * MESSAGE_HEADERS the first ones). It borrows all from `from`. */
 void message_borrow(struct message *message, const rd_kafka_message_t *from);
 
 /* The last header of that name; NULL when there is none. */
@@ -50,9 +50,5 @@ char *message_text(const struct message *message, const char *name) MUST_CHECK;
  * and the like, as rd_kafka_producev says. Any thread. */
 rd_kafka_resp_err_t message_produce(rd_kafka_t *handle, const struct message *message,
                                     void *opaque) MUST_CHECK;
-
-/* What was produced, as a delivery report shows it; borrows from that. Headers beyond
- * MESSAGE_HEADERS are none of ours and left out. */
-void message_from_report(struct message *message, const rd_kafka_message_t *report);
 
 #endif

@@ -35,7 +35,7 @@ struct producer_report {
     void *opaque;
     enum producer_outcome outcome;
     const char *reason;             /* NULL when kept */
-    const rd_kafka_message_t *sent; /* for message_from_report */
+    const rd_kafka_message_t *sent; /* for message_borrow */
 };
 
 /* Called on the producer's thread, exactly once for each message that producer_send took. Must not

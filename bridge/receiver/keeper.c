@@ -237,7 +237,7 @@ static bool goes_to_spool(struct keeper *keeper, struct entry *entry,
     bool goes = entry->kept ? overtook : keeper->spool != NULL;
     if (goes) {
         struct message message;
-        message_from_report(&message, report->sent);
+        message_borrow(&message, report->sent);
         return give_to_spool(keeper, entry, &message);
     }
     unlink_open(keeper, entry);

@@ -6,16 +6,12 @@
 #define BRIDGE_RECEIVER_REFUSAL_H
 
 #include "bridge/base/clock.h"
-#include "bridge/base/digest.h"
-#include "bridge/kafka/message.h"
-
-#define REFUSAL_HEAD_SIZE ((size_t)1024)
+#include "bridge/kafka/dead_letter.h"
 
 /* The texts that the dead letter borrows. */
 struct refusal {
     char time[CLOCK_TEXT_SIZE];
-    char length[24];
-    char sha256[DIGEST_TEXT_SIZE];
+    struct dead_letter_cut cut;
 };
 
 /* Makes `message` the dead letter of what it was, in this topic. `reason` is Kafka's. */

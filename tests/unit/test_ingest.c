@@ -1,65 +1,32 @@
 /* The receiver's decision: which answer a request gets, and where its bytes go with what headers.
  */
-#include "tests/unit/unit.h"
+#include "tests/unit/ingest_fixture.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "bridge/base/memory.h"
 #include "bridge/config/list.h"
-#include "bridge/receiver/ingest.h"
 
 #define SECRET_OLD "an old secret"
 #define SECRET_NEW "a new secret!"
 
-struct bench {
-    struct config config;
-    struct selection *selection;
-    struct topics *topics;
-    struct ingest ingest;
-};
-
-static struct bench *bench_new(bool with_secrets, bool allow_unsigned)
+static struct bench *receiver_bench(bool with_secrets, bool allow_unsigned)
 {
-    static char *const environment[] = {NULL};
     const char *sets[4] = {"topics.prefix=p", "bridge.models=units,resident-charges"};
     size_t count = 2;
-    struct bench *bench = memory_new(1, sizeof *bench);
-    struct buffer problems = buffer_new(1 << 16);
-    struct error error;
     if (with_secrets)
         sets[count++] = "receiver.secret=" SECRET_OLD;
     if (allow_unsigned)
         sets[count++] = "receiver.allow_unsigned=true";
-    if (!config_load(&bench->config, "/dev/null", environment, sets, count, CONFIG_NEED_NOTHING,
-                     &problems))
-        fail_msg("%s", buffer_text(&problems));
-    buffer_free(&problems);
+    struct bench *bench = bench_new(sets, count);
     if (with_secrets) /* as from secret_file */
         list_add(&bench->config.receiver.secrets, memory_text(SECRET_NEW));
-    bench->selection = selection_new(&bench->config, &error);
-    assert_non_null(bench->selection);
-    bench->topics =
-        topics_new(&bench->config, bench->selection->names, bench->selection->has_snapshots,
-                   bench->selection->count, bench->selection->has_assembled);
-    bench->ingest = (struct ingest){.config = &bench->config,
-                                    .topics = bench->topics,
-                                    .selection = bench->selection,
-                                    .random = random_from_seed(7)};
     return bench;
-}
-
-static void bench_free(struct bench *bench)
-{
-    topics_free(bench->topics);
-    selection_free(bench->selection);
-    config_free(&bench->config);
-    free(bench);
 }
 
 static int open_bench(void **state)
 {
-    *state = bench_new(false, true);
+    *state = receiver_bench(false, true);
     return 0;
 }
 
@@ -166,7 +133,7 @@ static enum ingest_verdict decide_signed(struct bench *bench, const char *signat
 
 static void test_signatures(void **state)
 {
-    struct bench *bench = bench_new(true, false);
+    struct bench *bench = receiver_bench(true, false);
     char old[65];
     char new[65];
     char other[65];
@@ -188,14 +155,14 @@ static void test_signatures(void **state)
     bench_free(bench);
 
     /* With a secret, unsigned requests are refused even where they would be allowed without. */
-    bench = bench_new(true, true);
+    bench = receiver_bench(true, true);
     assert_int_equal(decide_signed(bench, NULL, 0, WHOLE), INGEST_BAD_SIGNATURE);
     bench_free(bench);
-    bench = bench_new(false, false);
+    bench = receiver_bench(false, false);
     assert_int_equal(decide_signed(bench, NULL, 0, WHOLE), INGEST_BAD_SIGNATURE);
     assert_int_equal(decide_signed(bench, new, 1, WHOLE), INGEST_BAD_SIGNATURE);
     bench_free(bench);
-    bench = bench_new(false, true);
+    bench = receiver_bench(false, true);
     assert_int_equal(decide_signed(bench, NULL, 0, WHOLE), INGEST_KEEP);
     assert_int_equal(decide_signed(bench, other, 1, WHOLE), INGEST_KEEP);
     bench_free(bench);

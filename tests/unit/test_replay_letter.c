@@ -1,49 +1,20 @@
 /* What becomes of a dead letter: whether it is chosen, and as what it goes back. */
-#include "tests/unit/unit.h"
+#include "tests/unit/ingest_fixture.h"
 
-#include "bridge/base/memory.h"
 #include "bridge/commands/replay_letter.h"
 #include "bridge/propexo/models.h"
 
-struct bench {
-    struct config config;
-    struct selection *selection;
-    struct topics *topics;
-    struct ingest ingest;
-};
-
 static int open_bench(void **state)
 {
-    static char *const environment[] = {NULL};
     const char *sets[] = {"topics.prefix=p",
                           "bridge.models=units,residents_to_leases,contracts,service_requests"};
-    struct bench *bench = memory_new(1, sizeof *bench);
-    struct buffer problems = buffer_new(1 << 16);
-    struct error error;
-    if (!config_load(&bench->config, "/dev/null", environment, sets, ARRAY_LENGTH(sets),
-                     CONFIG_NEED_NOTHING, &problems))
-        fail_msg("%s", buffer_text(&problems));
-    buffer_free(&problems);
-    bench->selection = selection_new(&bench->config, &error);
-    assert_non_null(bench->selection);
-    bench->topics =
-        topics_new(&bench->config, bench->selection->names, bench->selection->has_snapshots,
-                   bench->selection->count, bench->selection->has_assembled);
-    bench->ingest = (struct ingest){.config = &bench->config,
-                                    .topics = bench->topics,
-                                    .selection = bench->selection,
-                                    .random = random_from_seed(7)};
-    *state = bench;
+    *state = bench_new(sets, ARRAY_LENGTH(sets));
     return 0;
 }
 
 static int close_bench(void **state)
 {
-    struct bench *bench = *state;
-    topics_free(bench->topics);
-    selection_free(bench->selection);
-    config_free(&bench->config);
-    free(bench);
+    bench_free(*state);
     return 0;
 }
 

@@ -1,5 +1,5 @@
 /* The spool on disk: what was written is there, whole, or the file is refused. */
-#include "tests/unit/unit.h"
+#include "tests/unit/folder_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,32 +15,6 @@
 
 #define MIB    ((size_t)1 << 20)
 #define EVENTS 400
-
-static char folder[64];
-
-static char *path_of(const char *name)
-{
-    return memory_format("%s/%s", folder, name);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/test-spool.XXXXXX");
-    return mkdtemp(folder) == NULL;
-}
-
-static int remove_folder(void **state)
-{
-    static const char *const files[] = {"spool.lmdb", "spool.lock", "spool.lmdb.new"};
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
-        char *path = path_of(files[i]);
-        (void)unlink(path);
-        free(path);
-    }
-    return rmdir(folder);
-}
 
 /* An event whose size and content follow from its number. */
 static char *record_of(uint64_t sequence, size_t *length)

@@ -1,5 +1,5 @@
 /* The local cache: what is put is there, also after a crash, and not under another name. */
-#include "tests/unit/unit.h"
+#include "tests/unit/folder_fixture.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -9,32 +9,6 @@
 
 #include "bridge/base/memory.h"
 #include "bridge/base/store.h"
-
-static char folder[] = "/tmp/test-store.XXXXXX";
-
-static char *path_of(const char *name)
-{
-    return memory_format("%s/%s", folder, name);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/test-store.XXXXXX");
-    return mkdtemp(folder) == NULL;
-}
-
-static int remove_folder(void **state)
-{
-    static const char *const files[] = {"cache.lmdb", "cache.lock"};
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
-        char *path = path_of(files[i]);
-        (void)unlink(path);
-        free(path);
-    }
-    return rmdir(folder);
-}
 
 static struct store *open_store(const char *directory, const char *identity)
 {
