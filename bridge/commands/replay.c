@@ -98,8 +98,10 @@ static bool open_all(struct command *command, struct error *error)
     struct replay *replay = &command->replay;
     if (!orders_prepare(orders, false, error))
         return false;
-    replay->ingest =
-        (struct ingest){orders->config, orders->topics, orders->selection, random_from_system()};
+    replay->ingest = (struct ingest){.config = orders->config,
+                                     .topics = orders->topics,
+                                     .selection = orders->selection,
+                                     .random = random_from_system()};
     replay->range = range_open(&orders->kafka, error);
     if (replay->range == NULL)
         return false;

@@ -52,13 +52,13 @@ static size_t characters(const char *text)
 static bool choose_secret(struct work *work, struct error *error)
 {
     const struct config *config = work->config;
-    if (config->receiver.secrets.count == 0) {
+    const char *secret = config_propexo_secret(config);
+    if (secret == NULL) {
         if (config->receiver.allow_unsigned && !has_option(work->arguments, OPTION_ROTATE))
             return true;
         return error_set(error, VERDICT_CONFIGURATION,
                          "a webhook needs a secret: set receiver.secret or receiver.secret_file");
     }
-    const char *secret = config->receiver.secrets.items[0];
     if (!utf8_valid(secret, strlen(secret)) || characters(secret) < SECRET_CHARACTERS)
         return error_set(error, VERDICT_CONFIGURATION,
                          "the first secret of receiver.secret or receiver.secret_file must have at "

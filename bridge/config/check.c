@@ -124,9 +124,15 @@ static void check_needs(struct load *load, unsigned needs)
 {
     const struct config *config = load->config;
     struct setting place = where(load, "receiver", "secret");
-    if ((needs & CONFIG_NEED_RECEIVER) != 0 && config->receiver.secrets.count == 0 &&
-        !config->receiver.allow_unsigned && !refused(load, "receiver", "secret") &&
-        !refused(load, "receiver", "secret_file"))
+    const struct config_secrets *secrets = &config->receiver.secrets;
+    bool any = secrets->general.count > 0 || secrets->integrations.count > 0;
+    bool any_refused = false;
+    static const char *const names[] = {"secret", "secret_file", "integration_secret",
+                                        "integration_secret_file"};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        any_refused = any_refused || refused(load, "receiver", names[i]);
+    if ((needs & CONFIG_NEED_RECEIVER) != 0 && !any && !any_refused &&
+        !config->receiver.allow_unsigned)
         load_problem(load, &place,
                      "is missing: set it, or BRIDGE_RECEIVER_SECRET, or secret_file, or "
                      "allow_unsigned = true to take webhooks from anybody");

@@ -42,6 +42,18 @@ struct config_list { /* NULL-terminated for convenience */
     size_t count;
 };
 
+/* How a sender vouches for what it sends (http/signature.h). */
+enum config_sender { SENDER_PROPEXO, SENDER_STANDARD_WEBHOOKS, SENDER_TOKEN };
+
+/* Where Standard Webhooks are taken, secrets that begin so are theirs, and no others are. */
+#define CONFIG_STANDARD_PREFIX "whsec_"
+
+/* Webhook secrets, from keys and files. */
+struct config_secrets {
+    struct config_list general;
+    struct config_list integrations; /* "ID SECRET" each */
+};
+
 struct config {
     struct {
         struct config_list models; /* normalised to underscores; never empty; {"*"} = all */
@@ -49,7 +61,10 @@ struct config {
     } bridge;
     struct {
         char *listen;
-        struct config_list secrets; /* from secret and secret_file */
+        unsigned senders; /* bits of enum config_sender */
+        struct config_secrets secrets;
+        int64_t tolerance_s;
+        char *token_header;
         bool allow_unsigned;
         int64_t max_body; /* bytes */
         char *tls_certificate;
@@ -149,6 +164,16 @@ void config_print(const struct config *config, struct buffer *out);
 
 /* Appends the table and the refused properties as Markdown, as they stand in the README. */
 void config_document(struct buffer *out);
+
+/* The webhook secrets as their files are now, into an empty `secrets`, which
+ * config_secrets_free frees in both cases. False with VERDICT_CONFIGURATION, as at the start; no
+ * message quotes a secret. Any thread. */
+bool config_secrets_read(const struct config *config, struct config_secrets *secrets,
+                         struct error *error) MUST_CHECK;
+void config_secrets_free(struct config_secrets *secrets);
+
+/* The first general secret that Propexo's own signature is made with, or NULL. */
+const char *config_propexo_secret(const struct config *config) MUST_CHECK;
 
 /* A record that was last seen before this moment has expired (snapshots.expire_unseen_days); both
  * in milliseconds of the wall clock. INT64_MIN when none does. */

@@ -11,7 +11,9 @@
 #define KIB       INT64_C(1024)
 #define MIB       (1024 * KIB)
 
-/* The places of these names are the values of enum config_format, log_level and log_format. */
+/* The places of these names are the values of enum config_sender, config_format, log_level and
+ * log_format. */
+static const char *const senders[] = {"propexo", "standard-webhooks", "token", NULL};
 static const char *const formats[] = {"json", "avro", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const log_formats[] = {"logfmt", "json", NULL};
@@ -29,11 +31,28 @@ const struct config_key config_keys[] = {
 
     {"receiver", "listen", TYPE_ADDRESS, .initial = "127.0.0.1:8080", .offset = AT(receiver.listen),
      .help = "Address that webhooks come to; port 0 chooses a free one."},
+    {"receiver", "senders", TYPE_CHOICES, .initial = "propexo", .choices = senders,
+     .offset = AT(receiver.senders),
+     .help = "How webhooks may be vouched for: Propexo's signature, that of Standard Webhooks "
+             "(also Svix), a secret in a header."},
     {"receiver", "secret", TYPE_SECRET, .initial = "", .least = 10, .many = true,
-     .offset = AT(receiver.secrets), .help = "Secret that webhooks are signed with."},
+     .offset = AT(receiver.secrets.general), .help = "Secret that webhooks are signed with."},
     {"receiver", "secret_file", TYPE_SECRET_FILE, .initial = "", .least = 10, .many = true,
-     .offset = AT(receiver.secrets),
+     .offset = AT(receiver.secrets.general),
      .help = "File with one webhook secret a line, valid beside `secret`: for rotation."},
+    {"receiver", "integration_secret", TYPE_SECRET, .initial = "", .least = 10, .many = true,
+     .owned = true, .offset = AT(receiver.secrets.integrations),
+     .help = "An integration's id and its own secret: at /webhooks/ID only that one counts, and "
+             "for that integration alone."},
+    {"receiver", "integration_secret_file", TYPE_SECRET_FILE, .initial = "", .least = 10,
+     .many = true, .owned = true, .offset = AT(receiver.secrets.integrations),
+     .help = "File with an id and a secret a line, valid beside `integration_secret`; an id may "
+             "stand there several times."},
+    {"receiver", "tolerance_s", TYPE_INTEGER, .initial = "300", .least = 1, .most = 86400,
+     .unit = "seconds", .offset = AT(receiver.tolerance_s),
+     .help = "How far the time of a Standard Webhooks signature may be from now."},
+    {"receiver", "token_header", TYPE_NAME, .initial = "x-webhook-token", .least = 1, .most = 64,
+     .offset = AT(receiver.token_header), .help = "Header that a `token` sender's secret is in."},
     {"receiver", "allow_unsigned", TYPE_BOOL, .initial = "false",
      .offset = AT(receiver.allow_unsigned),
      .help = "Start without any secret, and take webhooks from anybody."},

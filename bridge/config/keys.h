@@ -22,6 +22,7 @@ enum config_type {
     TYPE_INTEGER,     /* int64_t: `least` to `most` */
     TYPE_SIZE,        /* int64_t bytes: `least` to `most`; may be written with KiB, MiB or GiB */
     TYPE_CHOICE,      /* int: the place among `choices` */
+    TYPE_CHOICES,     /* unsigned: a bit for each of `choices` that is in the list */
     TYPE_MODELS,      /* struct config_list: model names, or one `*` */
     TYPE_BROKERS,     /* char *: `embedded`, or host:port,... without spaces */
     TYPE_ADDRESS,     /* char *: host:port or [IPv6]:port */
@@ -39,10 +40,11 @@ struct config_key {
     int64_t least;
     int64_t most;
     const char *unit;           /* NULL where there is none */
-    const char *const *choices; /* of TYPE_CHOICE; ends with NULL */
+    const char *const *choices; /* of TYPE_CHOICE and TYPE_CHOICES; ends with NULL */
     bool many;                  /* TYPE_SECRET: the field is a struct config_list */
-    const char *help;           /* one sentence */
-    size_t offset;              /* of the field in struct config */
+    bool owned;       /* TYPE_SECRET: before the secret stands the integration that has it */
+    const char *help; /* one sentence */
+    size_t offset;    /* of the field in struct config */
 };
 
 extern const struct config_key config_keys[];

@@ -26,10 +26,12 @@ char *secret_read(const char *path, struct error *error)
     return NULL;
 }
 
-static bool add_secret(struct config_list *list, const char *secret, struct error *error)
+static bool add_secret(const struct config_key *key, struct config_list *list, const char *secret,
+                       struct error *error)
 {
-    if (list->count == SECRETS_MAX)
-        return error_set(error, VERDICT_CONFIGURATION, "more than %d secrets", SECRETS_MAX);
+    size_t most = key->owned ? SECRETS_MAX_OWNED : SECRETS_MAX;
+    if (list->count == most)
+        return error_set(error, VERDICT_CONFIGURATION, "more than %zu secrets", most);
     if (!list_has(list, secret))
         list_add(list, memory_text(secret));
     return true;
@@ -52,7 +54,7 @@ static bool add_lines(const struct config_key *key, const char *path, char *cont
         number++;
         if (line[0] == '\0')
             continue;
-        if (!value_check_secret(line, key->least, error) || !add_secret(list, line, error))
+        if (!value_check_secret(key, line, error) || !add_secret(key, list, line, error))
             return error_prefix(error, "%s, line %u", path, number);
         any = true;
     }
@@ -67,7 +69,7 @@ static bool take_file(const struct config_key *key, const char *path, void *fiel
     bool ok = content != NULL;
     if (ok && key->many) {
         ok = add_lines(key, path, content, field, error);
-    } else if (ok && !value_check_secret(content, key->least, error)) {
+    } else if (ok && !value_check_secret(key, content, error)) {
         ok = error_prefix(error, "%s", path);
     } else if (ok) {
         free(*place);
@@ -78,29 +80,31 @@ static bool take_file(const struct config_key *key, const char *path, void *fiel
     return ok;
 }
 
+/* From the key's text and its file, either of which may be empty. */
+static bool take(const struct config_key *key, const char *text, const char *path, void *field,
+                 struct error *error)
+{
+    if (text[0] != '\0' && key->many) {
+        list_add(field, memory_text(text));
+    } else if (text[0] != '\0') {
+        char **place = field;
+        free(*place);
+        *place = memory_text(text);
+    }
+    return path[0] == '\0' || take_file(key, path, field, error);
+}
+
 static void settle_one(struct load *load, const struct config_key *key)
 {
     const struct config_key *file_key = key + 1;
     const struct config_entry *entry = load_entry(load, key);
     struct config_entry *file = load_entry(load, file_key);
-    void *field = key_field(key, load->config);
     struct setting where = load_where(load, file_key);
     struct error error;
-    if (entry->text[0] != '\0' && key->many) {
-        list_add(field, memory_text(entry->text));
-    } else if (entry->text[0] != '\0') {
-        char **place = field;
-        free(*place);
-        *place = memory_text(entry->text);
-    }
-    if (file->text[0] == '\0')
-        return;
-    if (entry->text[0] != '\0' && !key->many) {
+    if (entry->text[0] != '\0' && file->text[0] != '\0' && !key->many) {
         load_problem(load, &where, "%s is set as well, at %s; one of the two must go", key->name,
                      entry->origin);
-        return;
-    }
-    if (!take_file(key, file->text, field, &error)) {
+    } else if (!take(key, entry->text, file->text, key_field(key, load->config), &error)) {
         file->refused = true;
         load_problem(load, &where, "%s", error.message);
     }
@@ -111,4 +115,36 @@ void secrets_settle(struct load *load)
     for (size_t i = 0; i < config_key_count; i++)
         if (config_keys[i].type == TYPE_SECRET)
             settle_one(load, &config_keys[i]);
+}
+
+static bool read_again(const struct config *config, const char *name, struct config_list *list,
+                       struct error *error)
+{
+    const struct config_key *key = key_find("receiver", name);
+    const struct config_entry *entry = &config->entries[key - config_keys];
+    return take(key, entry->text, entry[1].text, list, error);
+}
+
+bool config_secrets_read(const struct config *config, struct config_secrets *secrets,
+                         struct error *error)
+{
+    return read_again(config, "secret", &secrets->general, error) &&
+           read_again(config, "integration_secret", &secrets->integrations, error);
+}
+
+void config_secrets_free(struct config_secrets *secrets)
+{
+    list_free(&secrets->general);
+    list_free(&secrets->integrations);
+}
+
+const char *config_propexo_secret(const struct config *config)
+{
+    const struct config_list *general = &config->receiver.secrets.general;
+    bool standard = (config->receiver.senders & 1U << SENDER_STANDARD_WEBHOOKS) != 0;
+    for (size_t i = 0; i < general->count; i++)
+        if (!standard ||
+            strncmp(general->items[i], CONFIG_STANDARD_PREFIX, strlen(CONFIG_STANDARD_PREFIX)) != 0)
+            return general->items[i];
+    return NULL;
 }

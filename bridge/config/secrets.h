@@ -6,8 +6,9 @@
 #include "bridge/base/error.h"
 #include "bridge/config/load.h"
 
-#define SECRETS_MAX_FILE (64 * 1024) /* bytes */
-#define SECRETS_MAX      100         /* webhook secrets that are valid at once */
+#define SECRETS_MAX_FILE  (1024 * 1024) /* bytes */
+#define SECRETS_MAX       100           /* general webhook secrets: each costs every webhook */
+#define SECRETS_MAX_OWNED 10000         /* those of integrations */
 
 /* The file's content without one line's end at its end; the caller frees. NULL when the file cannot
  * be read, is empty, has a zero byte or is too large; no message quotes the content. */

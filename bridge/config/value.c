@@ -100,17 +100,46 @@ static bool parse_bool(const struct config_key *key, const char *text, void *fie
     return true;
 }
 
+/* The place of a name among the choices, or -1. */
+static int find_choice(const struct config_key *key, const char *name)
+{
+    for (int i = 0; key->choices[i] != NULL; i++)
+        if (strcmp(name, key->choices[i]) == 0)
+            return i;
+    return -1;
+}
+
 static bool parse_choice(const struct config_key *key, const char *text, void *field,
                          struct error *error)
 {
-    int *place = field;
-    for (int i = 0; key->choices[i] != NULL; i++) {
-        if (strcmp(text, key->choices[i]) == 0) {
-            *place = i;
-            return true;
-        }
+    int place = find_choice(key, text);
+    if (place < 0)
+        return refuse(key, text, "is none of them", error);
+    *(int *)field = place;
+    return true;
+}
+
+static bool parse_choices(const struct config_key *key, const char *text, void *field,
+                          struct error *error)
+{
+    struct config_list given = {0};
+    unsigned bits = 0;
+    bool ok = list_split(&given, text);
+    if (!ok)
+        refuse(key, NULL, "has too many items", error);
+    for (size_t i = 0; ok && i < given.count; i++) {
+        int place = find_choice(key, given.items[i]);
+        if (place < 0)
+            ok = refuse(key, given.items[i], "is none of them", error);
+        else
+            bits |= 1U << place;
     }
-    return refuse(key, text, "is none of them", error);
+    if (ok && bits == 0)
+        ok = refuse(key, NULL, "has no item", error);
+    list_free(&given);
+    if (ok)
+        *(unsigned *)field = bits;
+    return ok;
 }
 
 static bool parse_models(const struct config_key *key, const char *text, void *field,
@@ -223,6 +252,8 @@ static bool parse_typed(const struct config_key *key, const char *text, void *fi
         return parse_size(key, text, field, error);
     case TYPE_CHOICE:
         return parse_choice(key, text, field, error);
+    case TYPE_CHOICES:
+        return parse_choices(key, text, field, error);
     case TYPE_MODELS:
         return parse_models(key, text, field, error);
     case TYPE_BROKERS:
@@ -244,7 +275,7 @@ static bool parse_typed(const struct config_key *key, const char *text, void *fi
 
 bool value_parse(const struct config_key *key, const char *text, void *field, struct error *error)
 {
-    bool list = key->type == TYPE_MODELS || key->type == TYPE_BROKERS;
+    bool list = key->type == TYPE_MODELS || key->type == TYPE_BROKERS || key->type == TYPE_CHOICES;
     if (text[0] == '\0' && key->initial[0] == '\0') {
         unset(key, field);
         return true;
@@ -252,7 +283,7 @@ bool value_parse(const struct config_key *key, const char *text, void *field, st
     if (text[0] == '\0')
         return refuse(key, NULL, "is empty", error);
     if (key->type == TYPE_SECRET)
-        return value_check_secret(text, key->least, error);
+        return value_check_secret(key, text, error);
     if (!list && strchr(text, '\n') != NULL)
         return error_set(error, VERDICT_CONFIGURATION,
                          "goes on in the next line, which is indented; only lists may, and a key "
@@ -269,6 +300,7 @@ void value_free(const struct config_key *key, void *field)
     case TYPE_INTEGER:
     case TYPE_SIZE:
     case TYPE_CHOICE:
+    case TYPE_CHOICES:
     case TYPE_SECRET_FILE:
         return;
     case TYPE_MODELS:
@@ -311,6 +343,17 @@ static void write_brokers(const char *brokers, size_t column, struct buffer *out
     list_free(&list);
 }
 
+static void write_chosen(const struct config_key *key, unsigned bits, struct buffer *out)
+{
+    const char *between = "";
+    for (unsigned i = 0; key->choices[i] != NULL; i++) {
+        if ((bits & 1U << i) == 0)
+            continue;
+        buffer_append_format(out, "%s%s", between, key->choices[i]);
+        between = ", ";
+    }
+}
+
 void value_write(const struct config_key *key, const void *field, size_t column, struct buffer *out)
 {
     switch (key->type) {
@@ -325,6 +368,9 @@ void value_write(const struct config_key *key, const void *field, size_t column,
         return;
     case TYPE_CHOICE:
         buffer_append_text(out, key->choices[*(const int *)field]);
+        return;
+    case TYPE_CHOICES:
+        write_chosen(key, *(const unsigned *)field, out);
         return;
     case TYPE_MODELS:
         list_write(field, column, out);
@@ -373,10 +419,11 @@ void value_write_range(const struct config_key *key, struct buffer *out)
         write_size(key->least, out);
         buffer_append_text(out, " to ");
         write_size(key->most, out);
-    } else if (key->type == TYPE_CHOICE) {
+    } else if (key->type == TYPE_CHOICE || key->type == TYPE_CHOICES) {
         write_choices(key->choices, out);
     } else {
-        buffer_append_text(out, forms[key->type]);
+        buffer_append_text(out, key->owned && key->type == TYPE_SECRET ? "id and text"
+                                                                       : forms[key->type]);
     }
     if ((key->type == TYPE_TEXT || key->type == TYPE_NAME) && key->most > 0)
         buffer_append_format(out, ", at most %" PRId64 " bytes", key->most);
@@ -384,14 +431,22 @@ void value_write_range(const struct config_key *key, struct buffer *out)
         buffer_append_format(out, ", at least %" PRId64 " bytes", key->least);
 }
 
-bool value_check_secret(const char *text, int64_t least, struct error *error)
+bool value_check_secret(const struct config_key *key, const char *text, struct error *error)
 {
+    const char *secret = text;
     if (strcmp(text, VALUE_MASK) == 0)
         return error_set(error, VERDICT_CONFIGURATION,
                          "is the mask that `config` shows, not the secret");
-    if (strlen(text) < (size_t)least)
+    if (key->owned) {
+        size_t length = strcspn(text, " ");
+        secret = text + length + strspn(text + length, " ");
+        if (length == 0 || *secret == '\0')
+            return error_set(error, VERDICT_CONFIGURATION,
+                             "is not an integration's id, a space and its secret");
+    }
+    if (strlen(secret) < (size_t)key->least)
         return error_set(error, VERDICT_CONFIGURATION,
-                         "is too short; at least %" PRId64 " bytes expected", least);
+                         "is too short; at least %" PRId64 " bytes expected", key->least);
     if (text_has_control(text))
         return error_set(error, VERDICT_CONFIGURATION,
                          "has a control character or a line's end in it");

@@ -35,8 +35,9 @@ void value_write(const struct config_key *key, const void *field, size_t column,
 /* Appends what is allowed, without the unit: "100 to 600000", "true, false". */
 void value_write_range(const struct config_key *key, struct buffer *out);
 
-/* False with the reason when `text` cannot be a secret: the mask, shorter than `least`, a control
- * character in it. */
-bool value_check_secret(const char *text, int64_t least, struct error *error) MUST_CHECK;
+/* False with the reason when `text` cannot be a secret of this key: the mask, too short, a control
+ * character in it, or no integration's id before it where one is needed. */
+bool value_check_secret(const struct config_key *key, const char *text,
+                        struct error *error) MUST_CHECK;
 
 #endif

@@ -386,26 +386,33 @@ const char *server_header(const struct server_request *request, const char *name
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
-struct header_count {
-    const char *name;
+struct wanted_headers {
+    struct server_header *headers;
     size_t count;
 };
 
-static enum MHD_Result count_header(void *context, enum MHD_ValueKind kind, const char *key,
-                                    const char *value)
+static enum MHD_Result find_header(void *context, enum MHD_ValueKind kind, const char *key,
+                                   size_t key_length, const char *value, size_t length)
 {
-    struct header_count *wanted = context;
+    const struct wanted_headers *wanted = context;
     (void)kind;
-    (void)value;
-    wanted->count += strcasecmp(key, wanted->name) == 0;
+    (void)key_length;
+    for (size_t i = 0; i < wanted->count; i++) {
+        struct server_header *header = &wanted->headers[i];
+        if (strcasecmp(key, header->name) != 0)
+            continue;
+        if (header->count == 0)
+            header->value = value;
+        header->count += value == NULL || strlen(value) == length ? 1 : 2;
+    }
     return MHD_YES;
 }
 
-size_t server_header_count(const struct server_request *request, const char *name)
+void server_headers(const struct server_request *request, struct server_header *headers,
+                    size_t count)
 {
-    struct header_count wanted = {name, 0};
-    (void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_header, &wanted);
-    return wanted.count;
+    struct wanted_headers wanted = {headers, count};
+    (void)MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, find_header, &wanted);
 }
 
 void server_set_state(struct server_request *request, void *state)

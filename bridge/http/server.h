@@ -68,7 +68,17 @@ const char *server_method(const struct server_request *request);
 const char *server_path(const struct server_request *request); /* percent-decoded, without query */
 const char *server_body(const struct server_request *request, size_t *length);
 const char *server_header(const struct server_request *request, const char *name); /* or NULL */
-size_t server_header_count(const struct server_request *request, const char *name);
+
+/* A header that is asked for by its name; filled by server_headers. */
+struct server_header {
+    const char *name;
+    const char *value; /* the first one's; NULL when there is none */
+    size_t count;      /* how many there are; one with a zero byte in it counts as two */
+};
+
+/* Finds all of them at once. */
+void server_headers(const struct server_request *request, struct server_header *headers,
+                    size_t count);
 
 /* A pointer of the handler's own, kept with the request. Any thread. */
 void server_set_state(struct server_request *request, void *state);

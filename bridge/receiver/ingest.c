@@ -9,7 +9,6 @@
 #include "bridge/base/clock.h"
 #include "bridge/base/memory.h"
 #include "bridge/http/client.h"
-#include "bridge/http/signature.h"
 
 #define PATH "/webhooks"
 /* All models' names together are a tenth of this. */
@@ -29,16 +28,6 @@ static bool match_path(const char *path, const char **integration_id)
     const char *id = path + length + 1;
     *integration_id = id;
     return strchr(id, '/') == NULL && strlen(id) <= WEBHOOK_ID_MAXIMUM;
-}
-
-static bool is_signed(const struct config *config, const struct ingest_request *request)
-{
-    const struct config_list *secrets = &config->receiver.secrets;
-    if (secrets->count == 0)
-        return config->receiver.allow_unsigned;
-    return request->signature_count == 1 && request->signature != NULL &&
-           signature_matches(request->signature, request->body, request->length, secrets->items,
-                             secrets->count);
 }
 
 static const char *explain(const char *code)
@@ -187,7 +176,21 @@ static void route(const struct ingest *ingest, struct ingest_result *result)
     message_header(&result->message, "trigger", webhook->kind);
 }
 
-static enum ingest_verdict check(const struct ingest *ingest, const struct ingest_request *request,
+/* Of a request to the right place; whom it vouches for. */
+static enum credential check_credentials(const struct ingest *ingest,
+                                         const struct ingest_request *request,
+                                         const char *path_integration, int64_t wall_ms,
+                                         const char **reason)
+{
+    struct credential_request asked = {.body = request->body,
+                                       .length = request->length,
+                                       .integration_id = path_integration,
+                                       .wall_ms = wall_ms};
+    memcpy(asked.headers, request->credentials, sizeof asked.headers);
+    return credentials_check(ingest->credentials, &asked, reason);
+}
+
+static enum ingest_verdict check(const struct ingest_request *request,
                                  const char **path_integration)
 {
     if (!match_path(request->path, path_integration))
@@ -196,7 +199,7 @@ static enum ingest_verdict check(const struct ingest *ingest, const struct inges
         return INGEST_METHOD;
     if (request->content_encoding != NULL && strcasecmp(request->content_encoding, "identity") != 0)
         return INGEST_ENCODING;
-    return is_signed(ingest->config, request) ? INGEST_KEEP : INGEST_BAD_SIGNATURE;
+    return INGEST_KEEP;
 }
 
 void ingest_route(struct ingest *ingest, const struct ingest_body *body,
@@ -221,22 +224,39 @@ void ingest_route(struct ingest *ingest, const struct ingest_body *body,
     message_header(&result->message, "traceparent", body->traceparent);
 }
 
+static void refuse(struct ingest_result *result, enum ingest_verdict verdict, const char *reason)
+{
+    *result = (struct ingest_result){.verdict = verdict, .status = 200, .code = reason};
+}
+
 void ingest_decide(struct ingest *ingest, const struct ingest_request *request, int64_t wall_ms,
                    struct ingest_result *result)
 {
     const char *path_integration = NULL;
+    const char *reason = NULL;
     char time[CLOCK_TEXT_SIZE];
-    enum ingest_verdict verdict = check(ingest, request, &path_integration);
-    if (verdict == INGEST_KEEP) {
-        struct ingest_body body = {.bytes = request->body,
-                                   .length = request->length,
-                                   .integration_id = path_integration,
-                                   .traceparent = request->traceparent,
-                                   .time = clock_format(wall_ms, time)};
-        ingest_route(ingest, &body, result);
+    enum ingest_verdict verdict = check(request, &path_integration);
+    if (verdict != INGEST_KEEP) {
+        refuse(result, verdict, NULL);
         return;
     }
-    *result = (struct ingest_result){.verdict = verdict, .status = 200};
+    enum credential credential =
+        check_credentials(ingest, request, path_integration, wall_ms, &reason);
+    if (credential == CREDENTIAL_NONE) {
+        refuse(result, INGEST_BAD_SIGNATURE, reason);
+        return;
+    }
+    struct ingest_body body = {.bytes = request->body,
+                               .length = request->length,
+                               .integration_id = path_integration,
+                               .traceparent = request->traceparent,
+                               .time = clock_format(wall_ms, time)};
+    ingest_route(ingest, &body, result);
+    if (credential == CREDENTIAL_INTEGRATION &&
+        strcmp(result->webhook.integration_id, path_integration) != 0) {
+        ingest_free(result);
+        refuse(result, INGEST_BAD_SIGNATURE, "other_integration");
+    }
 }
 
 const struct message *ingest_spread(const struct ingest *ingest, struct ingest_result *result,

@@ -18,12 +18,14 @@
 #include "bridge/kafka/topics.h"
 #include "bridge/propexo/selection.h"
 #include "bridge/propexo/webhook.h"
+#include "bridge/receiver/credentials.h"
 
 struct ingest {
     const struct config *config;
     const struct topics *topics;
     const struct selection *selection;
-    struct random random; /* for ce_id; loop thread */
+    const struct credentials *credentials; /* of ingest_decide */
+    struct random random;                  /* for ce_id; loop thread */
 };
 
 /* A request as it came. Texts are borrowed. */
@@ -32,8 +34,7 @@ struct ingest_request {
     const char *path; /* percent-decoded */
     const char *body;
     size_t length;
-    const char *signature; /* NULL: no such header */
-    size_t signature_count;
+    struct credential_seen credentials[CREDENTIAL_HEADERS];
     const char *content_encoding; /* NULL: none */
     const char *traceparent;      /* NULL: none */
 };
@@ -53,7 +54,7 @@ enum ingest_verdict {
     INGEST_NOT_FOUND,     /* 404 */
     INGEST_METHOD,        /* 405 */
     INGEST_ENCODING,      /* 415 */
-    INGEST_BAD_SIGNATURE, /* 401 */
+    INGEST_BAD_SIGNATURE, /* 401; `code` is a word for the log */
 };
 
 /* What came of it. Owns what the message borrows; ingest_free after producing. */
@@ -62,7 +63,7 @@ struct ingest_result {
     int status; /* INGEST_KEEP: 200, or 400 for signed bytes that are not JSON (kept as a dead
                    letter) */
     bool dead_letter;
-    const char *code; /* the dead letter's error_code */
+    const char *code; /* the dead letter's error_code, or why it is INGEST_BAD_SIGNATURE */
     struct message message;
     struct message spread; /* of ingest_spread */
     char *synced; /* a sync: the selected models that it covers, "leases,units"; else NULL */

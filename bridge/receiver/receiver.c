@@ -1,6 +1,7 @@
 #include "bridge/receiver/receiver.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
 #include "bridge/http/server.h"
-#include "bridge/http/signature.h"
+#include "bridge/receiver/credentials.h"
 #include "bridge/receiver/ingest.h"
 #include "bridge/receiver/keeper.h"
 #include "bridge/receiver/spool_file.h"
@@ -23,6 +24,8 @@
 
 struct receiver {
     struct ingest ingest;
+    struct credentials *credentials;  /* in force; the loop thread's */
+    struct credentials *_Atomic next; /* to be in force from the next request on, or NULL */
     struct keeper *keeper;
     struct server *server;
 };
@@ -90,11 +93,24 @@ static void finish(void *context, struct server_request *request)
     }
 }
 
-static void refuse(struct server_request *request, enum ingest_verdict verdict)
+/* Why, to us; the sender is not told. */
+static void note_unsigned(const char *reason)
 {
-    metrics_add(
-        verdict == INGEST_BAD_SIGNATURE ? METRIC_WEBHOOKS_UNSIGNED : METRIC_WEBHOOKS_REFUSED, 1);
-    switch (verdict) {
+    static struct log_gate gate;
+    int64_t suppressed = 0;
+    metrics_add(METRIC_WEBHOOKS_UNSIGNED, 1);
+    if (log_gate_open(&gate, clock_ms(), 1000, &suppressed))
+        log_warn("webhook_unsigned", LOG_TEXT("reason", reason),
+                 LOG_NUMBER("suppressed", suppressed));
+}
+
+static void refuse(struct server_request *request, const struct ingest_result *result)
+{
+    if (result->verdict == INGEST_BAD_SIGNATURE)
+        note_unsigned(result->code);
+    else
+        metrics_add(METRIC_WEBHOOKS_REFUSED, 1);
+    switch (result->verdict) {
     case INGEST_NOT_FOUND:
         server_answer_error(request, 404, "not-found", "webhooks go to /webhooks", NULL);
         break;
@@ -108,7 +124,7 @@ static void refuse(struct server_request *request, enum ingest_verdict verdict)
     case INGEST_BAD_SIGNATURE:
     case INGEST_KEEP:
         server_answer_error(request, 401, "signature",
-                            "one " SIGNATURE_HEADER " header with the body's HMAC is needed", NULL);
+                            "the request shows no secret that is valid for what it brings", NULL);
         break;
     }
 }
@@ -142,18 +158,42 @@ static void keep_sync(struct receiver *receiver, struct server_request *request,
     keeper_keep(receiver->keeper, &result->message, request);
 }
 
+/* New secrets, when there are some. */
+static void take_next(struct receiver *receiver)
+{
+    struct credentials *next = atomic_load(&receiver->next);
+    if (next == NULL)
+        return;
+    next = atomic_exchange(&receiver->next, NULL);
+    credentials_free(receiver->credentials);
+    receiver->credentials = next;
+    receiver->ingest.credentials = next;
+}
+
+enum { SEEN_ENCODING = CREDENTIAL_HEADERS, SEEN_TRACE, SEEN_COUNT };
+
+static void read_headers(const struct receiver *receiver, const struct server_request *request,
+                         struct ingest_request *seen)
+{
+    struct server_header headers[SEEN_COUNT] = {
+        [SEEN_ENCODING] = {.name = "content-encoding"}, [SEEN_TRACE] = {.name = "traceparent"}};
+    for (int i = 0; i < CREDENTIAL_HEADERS; i++)
+        headers[i].name = credentials_header(receiver->credentials, i);
+    server_headers(request, headers, SEEN_COUNT);
+    for (int i = 0; i < CREDENTIAL_HEADERS; i++)
+        seen->credentials[i] = (struct credential_seen){headers[i].value, headers[i].count};
+    seen->content_encoding =
+        headers[SEEN_ENCODING].count > 1 ? "several" : headers[SEEN_ENCODING].value;
+    seen->traceparent = headers[SEEN_TRACE].value;
+}
+
 static void handle(void *context, struct server_request *request)
 {
     struct receiver *receiver = context;
     struct ingest_result result;
-    struct ingest_request seen = {
-        .method = server_method(request),
-        .path = server_path(request),
-        .signature = server_header(request, SIGNATURE_HEADER),
-        .signature_count = server_header_count(request, SIGNATURE_HEADER),
-        .content_encoding = server_header(request, "content-encoding"),
-        .traceparent = server_header(request, "traceparent"),
-    };
+    take_next(receiver);
+    struct ingest_request seen = {.method = server_method(request), .path = server_path(request)};
+    read_headers(receiver, request, &seen);
     seen.body = server_body(request, &seen.length);
     ingest_decide(&receiver->ingest, &seen, clock_wall_ms(), &result);
     metrics_add(METRIC_WEBHOOKS_WAITING, result.verdict == INGEST_KEEP ? 1 : 0);
@@ -162,8 +202,18 @@ static void handle(void *context, struct server_request *request)
     else if (result.verdict == INGEST_KEEP)
         keep(receiver, request, &result);
     else
-        refuse(request, result.verdict);
+        refuse(request, &result);
     ingest_free(&result);
+}
+
+static struct credentials *read_credentials(const struct config *config, struct error *error)
+{
+    struct config_secrets secrets = {0};
+    struct credentials *credentials = NULL;
+    if (config_secrets_read(config, &secrets, error))
+        credentials = credentials_new(config, &secrets, error);
+    config_secrets_free(&secrets);
+    return credentials;
 }
 
 bool receiver_check(const struct config *config, struct error *error)
@@ -207,7 +257,16 @@ struct receiver *receiver_new(const struct kafka_context *kafka, const struct to
                               const struct selection *selection, struct error *error)
 {
     struct receiver *receiver = memory_new(1, sizeof *receiver);
-    receiver->ingest = (struct ingest){kafka->config, topics, selection, random_from_system()};
+    receiver->credentials = read_credentials(kafka->config, error);
+    if (receiver->credentials == NULL) {
+        free(receiver);
+        return NULL;
+    }
+    receiver->ingest = (struct ingest){.config = kafka->config,
+                                       .topics = topics,
+                                       .selection = selection,
+                                       .credentials = receiver->credentials,
+                                       .random = random_from_system()};
     receiver->keeper = keeper_new(kafka, topics, on_kept, error);
     if (receiver->keeper == NULL || !start_server(receiver, kafka->config, error)) {
         receiver_free(receiver);
@@ -242,5 +301,7 @@ void receiver_free(struct receiver *receiver)
     keeper_close(receiver->keeper);
     server_free(receiver->server);
     keeper_free(receiver->keeper);
+    credentials_free(receiver->credentials);
+    credentials_free(receiver->next);
     free(receiver);
 }

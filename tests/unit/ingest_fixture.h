@@ -12,6 +12,7 @@ struct bench {
     struct config config;
     struct selection *selection;
     struct topics *topics;
+    struct credentials *credentials;
     struct ingest ingest;
 };
 
@@ -30,7 +31,11 @@ static struct bench *bench_new(const char **sets, size_t count)
     bench->topics =
         topics_new(&bench->config, bench->selection->names, bench->selection->has_snapshots,
                    bench->selection->count, bench->selection->has_assembled);
+    bench->credentials = credentials_new(&bench->config, &bench->config.receiver.secrets, &error);
+    if (bench->credentials == NULL)
+        fail_msg("%s", error.message);
     bench->ingest = (struct ingest){.config = &bench->config,
+                                    .credentials = bench->credentials,
                                     .topics = bench->topics,
                                     .selection = bench->selection,
                                     .random = random_from_seed(7)};
@@ -39,6 +44,7 @@ static struct bench *bench_new(const char **sets, size_t count)
 
 static void bench_free(struct bench *bench)
 {
+    credentials_free(bench->credentials);
     topics_free(bench->topics);
     selection_free(bench->selection);
     config_free(&bench->config);

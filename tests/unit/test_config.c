@@ -36,7 +36,7 @@ static void test_defaults_are_those_of_the_design(void **state)
     assert_int_equal(gethostname(host, sizeof host - 1), 0);
     assert_string_equal(c->bridge.instance, host);
     assert_string_equal(c->receiver.listen, "127.0.0.1:8080");
-    assert_int_equal(c->receiver.secrets.count, 0);
+    assert_int_equal(c->receiver.secrets.general.count, 0);
     assert_int_equal(c->receiver.max_body, 1024 * 1024);
     assert_int_equal(c->receiver.spool_max_mb, 1024);
     assert_string_equal(c->kafka.bootstrap_servers, "embedded");

@@ -118,7 +118,7 @@ static void test_secrets_are_masked(void **state)
     assert_non_null(strstr(text, "\nsecret = " VALUE_MASK "\n"));
     assert_non_null(strstr(text, "\nsasl.password = " VALUE_MASK "\n"));
     assert_non_null(strstr(text, "\nssl.key.pem = " VALUE_MASK "\n"));
-    assert_string_equal(f->config.receiver.secrets.items[0], "planted-secret");
+    assert_string_equal(f->config.receiver.secrets.general.items[0], "planted-secret");
     free(text);
     buffer_free(&ini);
 }

@@ -228,10 +228,10 @@ static void test_secrets_from_files(void **state)
         fixture_accept(f, "[receiver]\nsecret = in-the-file\n", "BRIDGE_RECEIVER_SECRET_FILE=lines",
                        "api.token_file=one");
     assert_string_equal(c->api.token, "tok en");
-    assert_int_equal(c->receiver.secrets.count, 3);
-    assert_string_equal(c->receiver.secrets.items[0], "in-the-file");
-    assert_string_equal(c->receiver.secrets.items[1], "first-secret");
-    assert_string_equal(c->receiver.secrets.items[2], "second-secret");
+    assert_int_equal(c->receiver.secrets.general.count, 3);
+    assert_string_equal(c->receiver.secrets.general.items[0], "in-the-file");
+    assert_string_equal(c->receiver.secrets.general.items[1], "first-secret");
+    assert_string_equal(c->receiver.secrets.general.items[2], "second-secret");
     fixture_write("spaces", " a \n", 4);
     c = fixture_accept(f, NULL, "BRIDGE_ADMIN_TOKEN_FILE=spaces", NULL);
     assert_string_equal(c->admin.token, " a ");

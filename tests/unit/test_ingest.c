@@ -5,23 +5,20 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "bridge/config/list.h"
-
-#define SECRET_OLD "an old secret"
-#define SECRET_NEW "a new secret!"
+#define SECRET "the general secret"
+#define OWN    "the secret of i9"
 
 static struct bench *receiver_bench(bool with_secrets, bool allow_unsigned)
 {
-    const char *sets[4] = {"topics.prefix=p", "bridge.models=units,resident-charges"};
+    const char *sets[5] = {"topics.prefix=p", "bridge.models=units,resident-charges"};
     size_t count = 2;
-    if (with_secrets)
-        sets[count++] = "receiver.secret=" SECRET_OLD;
+    if (with_secrets) {
+        sets[count++] = "receiver.secret=" SECRET;
+        sets[count++] = "receiver.integration_secret=i9 " OWN;
+    }
     if (allow_unsigned)
         sets[count++] = "receiver.allow_unsigned=true";
-    struct bench *bench = bench_new(sets, count);
-    if (with_secrets) /* as from secret_file */
-        list_add(&bench->config.receiver.secrets, memory_text(SECRET_NEW));
-    return bench;
+    return bench_new(sets, count);
 }
 
 static int open_bench(void **state)
@@ -118,54 +115,76 @@ static void sign(const char *secret, const char *body, char hex[65])
         (void)snprintf(hex + 2 * i, 3, "%02x", digest[i]);
 }
 
-static enum ingest_verdict decide_signed(struct bench *bench, const char *signature, size_t count,
-                                         const char *body)
+/* What becomes of a body that is signed with this secret (NULL: not at all). */
+static enum ingest_verdict decide(struct bench *bench, const char *path, const char *body,
+                                  const char *secret)
 {
-    struct ingest_request request = post("/webhooks", body);
+    char hex[65];
+    struct ingest_request request = post(path, body);
     struct ingest_result result;
-    request.signature = signature;
-    request.signature_count = count;
+    if (secret != NULL) {
+        sign(secret, body, hex);
+        request.credentials[CREDENTIAL_PROPEXO] = (struct credential_seen){hex, 1};
+    }
     ingest_decide(&bench->ingest, &request, 0, &result);
     enum ingest_verdict verdict = result.verdict;
+    assert_int_equal(verdict == INGEST_KEEP, result.message.topic != NULL);
+    assert_true(verdict == INGEST_KEEP || result.code != NULL);
     ingest_free(&result);
     return verdict;
 }
 
-static void test_signatures(void **state)
-{
-    struct bench *bench = receiver_bench(true, false);
-    char old[65];
-    char new[65];
-    char other[65];
-    (void)state;
-    sign(SECRET_OLD, WHOLE, old);
-    sign(SECRET_NEW, WHOLE, new);
-    sign("the secret of another", WHOLE, other);
-    assert_int_equal(bench->config.receiver.secrets.count, 2);
-    assert_int_equal(decide_signed(bench, old, 1, WHOLE), INGEST_KEEP);
-    assert_int_equal(decide_signed(bench, new, 1, WHOLE), INGEST_KEEP);
-    assert_int_equal(decide_signed(bench, other, 1, WHOLE), INGEST_BAD_SIGNATURE);
-    assert_int_equal(decide_signed(bench, old, 1, WHOLE " "), INGEST_BAD_SIGNATURE);
-    assert_int_equal(decide_signed(bench, old, 2, WHOLE), INGEST_BAD_SIGNATURE);
-    assert_int_equal(decide_signed(bench, NULL, 0, WHOLE), INGEST_BAD_SIGNATURE);
-    assert_int_equal(decide_signed(bench, NULL, 1, WHOLE), INGEST_BAD_SIGNATURE);
-    assert_int_equal(decide_signed(bench, "", 1, WHOLE), INGEST_BAD_SIGNATURE);
-    sign(SECRET_OLD, "not json", old);
-    assert_int_equal(decide_signed(bench, old, 1, "not json"), INGEST_KEEP);
-    bench_free(bench);
+#define OF_I9 EVENT "\"integration_id\":\"i9\"}"
 
+/* Whom a secret vouches for, by the path and by what the body says. */
+static void test_credentials(void **state)
+{
+    static const struct {
+        const char *path;
+        const char *body;
+        const char *secret;
+        bool kept;
+    } rows[] = {
+        {"/webhooks", WHOLE, SECRET, true},
+        {"/webhooks", OF_I9, SECRET, true}, /* the general one is for all */
+        {"/webhooks/i 1", WHOLE, SECRET, true},
+        {"/webhooks/elsewhere", WHOLE, SECRET, true},
+        {"/webhooks", "not json", SECRET, true},
+        {"/webhooks/i9", OF_I9, OWN, true},
+        {"/webhooks/i9", EVENT "\"diff\":{}}", OWN, true}, /* it is the path's then */
+        {"/webhooks/i9", "{\"event\":\"JOB_FAILURE\"}", OWN, true},
+        {"/webhooks/i9", "not json", OWN, true},
+        {"/webhooks/i9", WHOLE, OWN, false}, /* another's */
+        {"/webhooks/i9", "{\"event\":\"SYNC_COMPLETE\",\"integration_id\":\"i 1\"}", OWN, false},
+        {"/webhooks/i9", EVENT "\"meta\":{\"integration_id\":\"i 1\"}}", OWN, false},
+        {"/webhooks/i9", OF_I9, SECRET, false},
+        {"/webhooks", OF_I9, OWN, false},
+        {"/webhooks/", OF_I9, OWN, false},
+        {"/webhooks/I9", OF_I9, OWN, false},
+        {"/webhooks/i9 ", OF_I9, OWN, false},
+        {"/webhooks/i 1", WHOLE, OWN, false},
+        {"/webhooks", WHOLE, "another secret", false},
+        {"/webhooks", WHOLE, NULL, false},
+        {"/webhooks/i9", OF_I9, NULL, false},
+    };
+    (void)state;
     /* With a secret, unsigned requests are refused even where they would be allowed without. */
-    bench = receiver_bench(true, true);
-    assert_int_equal(decide_signed(bench, NULL, 0, WHOLE), INGEST_BAD_SIGNATURE);
-    bench_free(bench);
-    bench = receiver_bench(false, false);
-    assert_int_equal(decide_signed(bench, NULL, 0, WHOLE), INGEST_BAD_SIGNATURE);
-    assert_int_equal(decide_signed(bench, new, 1, WHOLE), INGEST_BAD_SIGNATURE);
-    bench_free(bench);
-    bench = receiver_bench(false, true);
-    assert_int_equal(decide_signed(bench, NULL, 0, WHOLE), INGEST_KEEP);
-    assert_int_equal(decide_signed(bench, other, 1, WHOLE), INGEST_KEEP);
-    bench_free(bench);
+    for (int allow = 0; allow < 2; allow++) {
+        struct bench *bench = receiver_bench(true, allow);
+        for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
+            if (decide(bench, rows[i].path, rows[i].body, rows[i].secret) !=
+                (rows[i].kept ? INGEST_KEEP : INGEST_BAD_SIGNATURE))
+                fail_msg("row %zu", i);
+        bench_free(bench);
+    }
+    for (int allow = 0; allow < 2; allow++) {
+        struct bench *bench = receiver_bench(false, allow);
+        enum ingest_verdict wanted = allow ? INGEST_KEEP : INGEST_BAD_SIGNATURE;
+        assert_int_equal(decide(bench, "/webhooks", WHOLE, NULL), wanted);
+        assert_int_equal(decide(bench, "/webhooks", WHOLE, ""), wanted);
+        assert_int_equal(decide(bench, "/webhooks/i9", OF_I9, OWN), wanted);
+        bench_free(bench);
+    }
 }
 
 #define UNITS  "p.events.units"
@@ -398,7 +417,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_paths_and_methods, open_bench, close_bench),
         cmocka_unit_test_setup_teardown(test_long_path, open_bench, close_bench),
-        cmocka_unit_test(test_signatures),
+        cmocka_unit_test(test_credentials),
         cmocka_unit_test_setup_teardown(test_routes, open_bench, close_bench),
         cmocka_unit_test_setup_teardown(test_headers, open_bench, close_bench),
         cmocka_unit_test_setup_teardown(test_a_sync_is_spread, open_bench, close_bench),
