@@ -256,7 +256,8 @@ static void settle_one(struct load *load, const struct property *property)
     }
     if (!property->is_file && other != NULL)
         return;
-    char *content = property->is_file ? secret_read(property->value, &error) : NULL;
+    char *content =
+        property->is_file ? secret_read(property->value, SECRETS_MAX_FILE, &error) : NULL;
     if (property->is_file && content == NULL) {
         load_problem(load, &where, "%s", error.message);
         return;

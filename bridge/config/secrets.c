@@ -8,9 +8,9 @@
 #include "bridge/config/list.h"
 #include "bridge/config/value.h"
 
-char *secret_read(const char *path, struct error *error)
+char *secret_read(const char *path, size_t maximum, struct error *error)
 {
-    char *content = file_read(path, SECRETS_MAX_FILE, error);
+    char *content = file_read(path, maximum, error);
     if (content == NULL)
         return NULL;
     size_t length = strlen(content);
@@ -65,7 +65,7 @@ static bool take_file(const struct config_key *key, const char *path, void *fiel
                       struct error *error)
 {
     char **place = field;
-    char *content = secret_read(path, error);
+    char *content = secret_read(path, key->owned ? SECRETS_OWNED_FILE : SECRETS_MAX_FILE, error);
     bool ok = content != NULL;
     if (ok && key->many) {
         ok = add_lines(key, path, content, field, error);

@@ -110,8 +110,8 @@ static void test_secrets_are_masked(void **state)
                              "-----BEGIN X-----\n planted\n");
     for (size_t i = 0; i < config_key_count; i++)
         if (key_is_secret(&config_keys[i]) && strcmp(config_keys[i].section, "registry") != 0)
-            buffer_append_format(&ini, "[%s]\n%s = planted-secret\n", config_keys[i].section,
-                                 config_keys[i].name);
+            buffer_append_format(&ini, "[%s]\n%s = %splanted-secret\n", config_keys[i].section,
+                                 config_keys[i].name, config_keys[i].owned ? "planted-id " : "");
     buffer_append_text(&ini, "[registry]\nuser = u\npassword = planted-secret\n");
     char *text = print(fixture_accept(f, buffer_text(&ini), NULL, NULL));
     assert_null(strstr(text, "planted"));

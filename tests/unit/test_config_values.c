@@ -217,6 +217,8 @@ static void test_normal_forms(void **state)
     assert_int_equal(c->bridge.models.count, 2);
     assert_string_equal(c->bridge.models.items[1], "floor_plans");
     assert_string_equal(c->bridge.instance, "a.b");
+    c = fixture_accept(*state, "[receiver]\nsenders = token,\n  propexo, token\n", NULL, NULL);
+    assert_int_equal(c->receiver.senders, 1U << SENDER_PROPEXO | 1U << SENDER_TOKEN);
 }
 
 static void test_secrets_from_files(void **state)
@@ -232,6 +234,24 @@ static void test_secrets_from_files(void **state)
     assert_string_equal(c->receiver.secrets.general.items[0], "in-the-file");
     assert_string_equal(c->receiver.secrets.general.items[1], "first-secret");
     assert_string_equal(c->receiver.secrets.general.items[2], "second-secret");
+    fixture_write("owned", "i first-secret\n\nj  second secret\ni third-secret\n", 47);
+    c = fixture_accept(f, "[receiver]\nintegration_secret_file = owned\n", NULL,
+                       "receiver.integration_secret=i in-the-file");
+    assert_int_equal(c->receiver.secrets.integrations.count, 4);
+    assert_string_equal(c->receiver.secrets.integrations.items[0], "i in-the-file");
+    assert_string_equal(c->receiver.secrets.integrations.items[2], "j  second secret");
+    /* As the files are later. */
+    fixture_write("owned", "k another-secret\n", 17);
+    struct config_secrets again = {0};
+    struct error error = {0};
+    assert_true(config_secrets_read(c, &again, &error));
+    assert_int_equal(again.integrations.count, 2);
+    assert_string_equal(again.integrations.items[1], "k another-secret");
+    config_secrets_free(&again);
+    fixture_write("owned", "nonsense\n", 9);
+    assert_false(config_secrets_read(c, &again, &error));
+    assert_null(strstr(error.message, "nonsense"));
+    config_secrets_free(&again);
     fixture_write("spaces", " a \n", 4);
     c = fixture_accept(f, NULL, "BRIDGE_ADMIN_TOKEN_FILE=spaces", NULL);
     assert_string_equal(c->admin.token, " a ");
@@ -272,6 +292,15 @@ static void test_secret_mistakes(void **state)
                      "expected\n"},
         {.set = "receiver.secret_file=blank",
          .problems = "--set receiver.secret_file: blank has empty lines alone\n"},
+        {.set = "receiver.integration_secret=planted-id",
+         .problems = "--set receiver.integration_secret: is not an integration's id, a space and "
+                     "its secret\n"},
+        {.set = "receiver.integration_secret=planted-id  planted",
+         .problems = "--set receiver.integration_secret: is too short; at least 10 bytes "
+                     "expected\n"},
+        {.set = "receiver.integration_secret_file=owned",
+         .problems = "--set receiver.integration_secret_file: owned, line 2: is not an "
+                     "integration's id, a space and its secret\n"},
         {.set = "receiver.secret_file=many",
          .problems = "--set receiver.secret_file: many, line 101: more than 100 secrets\n"},
     };
@@ -288,6 +317,7 @@ static void test_secret_mistakes(void **state)
     fixture_write("zero", "plan\0ted-secret", 15);
     fixture_write("large", large, sizeof large);
     fixture_write("many", many, strlen(many));
+    fixture_write("owned", "i planted-secret\nplanted-secret\n", 32);
     for (size_t i = 0; i < ARRAY_LENGTH(mistakes); i++) {
         fixture_refuse(*state, &mistakes[i]);
         assert_null(strstr(mistakes[i].problems, "planted"));
