@@ -24,6 +24,16 @@
     X(WEBHOOKS_UNAVAILABLE, counter, "webhooks_total", "outcome=\"unavailable\"", "")              \
     X(WEBHOOKS_WAITING, gauge, "webhooks_waiting", "",                                             \
       "Webhook requests that wait for Kafka's acknowledgement.")                                   \
+    X(HTTP_CONNECTIONS, gauge, "http_connections", "", "Open connections of both ports.")          \
+    X(HTTP_CONNECTIONS_REFUSED, counter, "http_connections_refused_total", "",                     \
+      "Connections closed at once: their address has as many as it may.")                          \
+    X(HTTP_CUT, counter, "http_slow_total", "",                                                    \
+      "Requests whose head or body took too long; answered 408 and cut.")                          \
+    X(HTTP_REFUSED_HEAD, counter, "http_refused_total", "reason=\"head\"",                         \
+      "Requests answered before they were looked at, by what is wrong with them.")                 \
+    X(HTTP_REFUSED_BODY, counter, "http_refused_total", "reason=\"body\"", "")                     \
+    X(HTTP_REFUSED_RATE, counter, "http_refused_total", "reason=\"rate\"", "")                     \
+    X(HTTP_REFUSED_ROOM, counter, "http_refused_total", "reason=\"room\"", "")                     \
     X(SPOOL_EVENTS, gauge, "spool_events", "", "Events that the spool holds for Kafka.")           \
     X(SPOOL_BYTES, gauge, "spool_bytes", "", "Room that these take in the spool's file.")          \
     X(SPOOL_WRITTEN, counter, "spool_written_total", "", "Events that were written to the spool.") \

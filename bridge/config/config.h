@@ -67,6 +67,17 @@ struct config {
         char *token_header;
         bool allow_unsigned;
         int64_t max_body; /* bytes */
+        int64_t max_buffered;
+        int64_t max_head;
+        int64_t max_headers;
+        int64_t max_target;
+        int64_t max_connections;
+        int64_t max_connections_per_address;
+        int64_t requests_per_second;
+        struct config_list trusted_proxies; /* each can be read by network_read */
+        int64_t head_timeout_ms;
+        int64_t body_timeout_ms;
+        int64_t idle_timeout_ms;
         char *tls_certificate;
         char *tls_key;
         char *spool_dir;

@@ -23,6 +23,7 @@ enum config_type {
     TYPE_SIZE,        /* int64_t bytes: `least` to `most`; may be written with KiB, MiB or GiB */
     TYPE_CHOICE,      /* int: the place among `choices` */
     TYPE_CHOICES,     /* unsigned: a bit for each of `choices` that is in the list */
+    TYPE_NETWORKS,    /* struct config_list: IP addresses and networks, 10.0.0.0/8 */
     TYPE_MODELS,      /* struct config_list: model names, or one `*` */
     TYPE_BROKERS,     /* char *: `embedded`, or host:port,... without spaces */
     TYPE_ADDRESS,     /* char *: host:port or [IPv6]:port */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/base/address.h"
 #include "bridge/base/memory.h"
 #include "bridge/config/form.h"
 #include "bridge/config/list.h"
@@ -173,6 +174,26 @@ static bool parse_models(const struct config_key *key, const char *text, void *f
     return ok;
 }
 
+static bool parse_networks(const struct config_key *key, const char *text, void *field,
+                           struct error *error)
+{
+    struct config_list given = {0};
+    struct network network;
+    bool ok = list_split(&given, text);
+    if (!ok)
+        refuse(key, NULL, "has too many items", error);
+    for (size_t i = 0; ok && i < given.count; i++)
+        if (!network_read(given.items[i], &network))
+            ok = refuse(key, given.items[i], "is none, or has bits behind the network's", error);
+    if (ok) {
+        list_free(field);
+        *(struct config_list *)field = given;
+        return true;
+    }
+    list_free(&given);
+    return false;
+}
+
 static bool parse_brokers(const struct config_key *key, const char *text, void *field,
                           struct error *error)
 {
@@ -236,6 +257,8 @@ static void unset(const struct config_key *key, void *field)
 {
     if (key->type == TYPE_CHOICE)
         *(int *)field = 0;
+    else if (key->type == TYPE_NETWORKS)
+        list_free(field);
     else if (key->type != TYPE_SECRET && key->type != TYPE_SECRET_FILE)
         put_text(field, memory_text(""));
 }
@@ -254,6 +277,8 @@ static bool parse_typed(const struct config_key *key, const char *text, void *fi
         return parse_choice(key, text, field, error);
     case TYPE_CHOICES:
         return parse_choices(key, text, field, error);
+    case TYPE_NETWORKS:
+        return parse_networks(key, text, field, error);
     case TYPE_MODELS:
         return parse_models(key, text, field, error);
     case TYPE_BROKERS:
@@ -303,6 +328,7 @@ void value_free(const struct config_key *key, void *field)
     case TYPE_CHOICES:
     case TYPE_SECRET_FILE:
         return;
+    case TYPE_NETWORKS:
     case TYPE_MODELS:
         list_free(field);
         return;
@@ -372,6 +398,7 @@ void value_write(const struct config_key *key, const void *field, size_t column,
     case TYPE_CHOICES:
         write_chosen(key, *(const unsigned *)field, out);
         return;
+    case TYPE_NETWORKS:
     case TYPE_MODELS:
         list_write(field, column, out);
         return;
@@ -406,6 +433,7 @@ void value_write_range(const struct config_key *key, struct buffer *out)
         [TYPE_SECRET] = "text",
         [TYPE_SECRET_FILE] = "path of a file",
         [TYPE_BOOL] = "true, false",
+        [TYPE_NETWORKS] = "IP addresses and networks",
         [TYPE_MODELS] = "model names, or `*` for all",
         [TYPE_BROKERS] = "host:port, ..., or embedded",
         [TYPE_ADDRESS] = "host:port",

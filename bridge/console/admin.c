@@ -9,9 +9,19 @@
 #include "bridge/base/metrics.h"
 #include "bridge/http/server.h"
 
-#define BODY_MAXIMUM   4096 /* of a request; nothing here reads one */
 #define ANSWER_MAXIMUM ((size_t)1 << 20)
-#define CONNECTIONS    64
+
+/* Probes, scrapers and people. No request here has a body that is read. */
+static const struct server_limits limits = {.max_connections = 64,
+                                            .max_body = 4096,
+                                            .max_buffered = (size_t)256 << 10,
+                                            .max_head = (size_t)14 << 10,
+                                            .max_headers = 64,
+                                            .max_target = 2048,
+                                            .max_per_address = 0,
+                                            .head_ms = 10000,
+                                            .body_ms = 10000,
+                                            .idle_ms = 75000};
 
 struct admin {
     struct server *server;
@@ -55,8 +65,7 @@ struct admin *admin_new(const struct config *config, struct error *error)
     struct admin *admin = memory_new(1, sizeof *admin);
     struct server_options options = {.name = "admin",
                                      .listen = config->admin.listen,
-                                     .max_body = BODY_MAXIMUM,
-                                     .max_connections = CONNECTIONS,
+                                     .limits = limits,
                                      .handle = handle,
                                      .context = admin};
     admin->server = server_new(&options, error);

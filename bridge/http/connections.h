@@ -12,6 +12,12 @@
  *
  * Within TLS only the library can write: such connections are closed without this word.
  *
+ * And how connections end whose time is over. A sender that lets its bytes drip keeps a connection
+ * for as long as it likes if only silence is timed; so a head is timed from its first byte on, and
+ * a body from its head on. That the first byte is there is seen by what the kernel counts of the
+ * connection (TCP_INFO), without reading it. The fuller the house, the shorter the time that an
+ * idle connection has.
+ *
  * One thread: the server's loop.
  */
 #ifndef BRIDGE_HTTP_CONNECTIONS_H
@@ -22,12 +28,13 @@
 #include <stdint.h>
 
 #include "bridge/base/attributes.h"
+#include "bridge/http/peers.h"
 
 enum connection_phase {
     CONNECTION_IDLE,    /* no request, or not yet its whole head */
     CONNECTION_READING, /* a request whose body is not whole */
     CONNECTION_ASKED,   /* a whole request: its answer comes, or is being sent */
-    CONNECTION_TOLD,    /* 503 was said, nothing more can be */
+    CONNECTION_TOLD,    /* 503 or 408 was said, nothing more can be */
 };
 
 struct connection {
@@ -35,6 +42,11 @@ struct connection {
     struct connection *next;
     int fd;
     enum connection_phase phase;
+    int64_t since_ms;      /* of the phase */
+    int64_t head_began_ms; /* CONNECTION_IDLE: when a byte of the next head was seen; 0: none yet */
+    uint64_t received;     /* CONNECTION_IDLE: bytes that had come when it began */
+    struct address address;
+    struct peer *peer; /* NULL: not counted */
 };
 
 struct connections {
@@ -46,8 +58,29 @@ struct connections {
 };
 
 /* The descriptor stays the caller's; the result lives until connections_remove. */
-struct connection *connections_add(struct connections *connections, int fd) MUST_CHECK;
+struct connection *connections_add(struct connections *connections, int fd,
+                                   int64_t now_ms) MUST_CHECK;
 void connections_remove(struct connections *connections, struct connection *connection);
+
+/* A head was read; an answer was sent whole. */
+void connection_reads(struct connection *connection, int64_t now_ms);
+void connection_rests(struct connection *connection, int64_t now_ms);
+
+/* Nothing more comes or goes; whoever owns the descriptor closes it. */
+void connection_cut(struct connection *connection);
+
+/* Milliseconds; `most` is the number of connections that there may be. */
+struct connection_times {
+    int64_t now_ms;
+    int64_t head_ms;
+    int64_t body_ms;
+    int64_t idle_ms;
+    size_t most;
+};
+
+/* Tells 408 and closes what takes too long; returns how many that were. Idle ones are told 503,
+ * those that were told are cut a second later. To be called about twice a second. */
+size_t connections_sweep(struct connections *connections, const struct connection_times *times);
 
 /* Tells 503 on all idle connections, on those with half a request too when `all`, and closes their
  * sending side. Those that were told before are left alone. */

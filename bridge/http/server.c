@@ -1,72 +1,30 @@
-#include "bridge/http/server.h"
+#include "bridge/http/server_parts.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
-#include <microhttpd.h>
 #include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-#include "bridge/base/buffer.h"
 #include "bridge/base/clock.h"
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
-#include "bridge/http/connections.h"
-#include "bridge/http/drain.h"
-#include "bridge/http/listen.h"
+#include "bridge/base/metrics.h"
 
-/* A body that is too large is read on to its end up to here, so that the sender sees the 413 and
- * not a reset; a still larger one is cut off. */
-#define DISCARD_MAXIMUM ((size_t)16 << 20)
+/* MHD's own idea of an idle connection ends those that the sweep leaves alone: whose answer is not
+ * read. */
+#define SLACK_SECONDS 5U
 
-/* Head of a request and MHD's own bookkeeping, per connection. */
-#define CONNECTION_MEMORY ((size_t)16 << 10)
-
-/* Load balancers keep connections idle for 60 s (nginx, AWS): they are to be the ones that close.
- */
-#define IDLE_SECONDS 75U
-
+#define SWEEP_MS   500
+#define HEAD_SLACK ((size_t)2 << 10) /* what MHD itself puts into a connection's memory */
+#define OTHER_FILES                                                              \
+    256 /* descriptors that are not connections: Kafka's, the API's, the spool's \
+         */
 #define LONGEST_WAIT_MS 1000
 #define DRAIN_TURN_MS   10
 #define LAST_MS         1000 /* for what is to be sent when the server is freed */
-
-struct server_request {
-    struct server *server;
-    struct MHD_Connection *connection;
-    struct connection *place; /* among the server's connections */
-    const char *method;
-    const char *path;
-    struct buffer body;
-    size_t discarded;
-    bool handled;
-    struct MHD_Response *response; /* NULL until answered */
-    unsigned status;
-    void *_Atomic state;
-    int more; /* server_finish is awaited so many times more; under the server's lock */
-    struct server_request *next; /* in the list of finished ones */
-};
-
-struct server {
-    struct server_options options;
-    char address[LISTEN_ADDRESS_SIZE];
-    struct MHD_Daemon *daemon;
-    int epoll_fd;
-    int wake_fd;
-    int listening; /* the daemon's, until the drain closes it */
-    pthread_t thread;
-    atomic_bool draining;
-    atomic_bool drained;
-    atomic_bool stop;
-    struct drain drain; /* these three: loop thread only */
-    size_t busy;        /* requests whose head was read and that are not yet answered whole */
-    struct connections connections;
-    pthread_mutex_t lock;
-    struct server_request *finished; /* newest first; under `lock` */
-};
 
 static void wake(struct server *server)
 {
@@ -75,119 +33,35 @@ static void wake(struct server *server)
     (void)written; /* full means that a wake-up is pending already */
 }
 
-static enum MHD_Result queue_answer(struct server_request *request)
+/* One too many of its address is closed before a byte of it is read. */
+static struct connection *enter(struct server *server, struct MHD_Connection *connection)
 {
-    return MHD_queue_response(request->connection, request->status, request->response);
-}
-
-/* A length that is over every limit is answered before a byte of the body is read. */
-static bool refuse_at_once(struct server_request *request)
-{
-    const char *length = server_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    if (length == NULL || strtoull(length, NULL, 10) <= DISCARD_MAXIMUM)
-        return false;
-    server_answer_error(request, MHD_HTTP_CONTENT_TOO_LARGE, "too-large", "the body is too large",
-                        "connection: close");
-    return true;
-}
-
-static enum MHD_Result take_body(struct server_request *request, const char *data, size_t *size)
-{
-    if (request->discarded > 0 || !buffer_append(&request->body, data, *size)) {
-        request->discarded += *size;
-        buffer_free(&request->body);
+    const struct sockaddr *address =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    int64_t now_ms = clock_ms();
+    struct connection *place = connections_add(&server->connections, fd, now_ms);
+    place->address = address_of_socket(address);
+    metrics_add(METRIC_HTTP_CONNECTIONS, 1);
+    if (!peers_enter(&server->peers, &place->address, now_ms, &place->peer)) {
+        metrics_add(METRIC_HTTP_CONNECTIONS_REFUSED, 1);
+        connection_cut(place);
     }
-    *size = 0;
-    return request->discarded > DISCARD_MAXIMUM ? MHD_NO : MHD_YES;
+    return place;
 }
 
 static void on_connection(void *context, struct MHD_Connection *connection, void **slot,
                           enum MHD_ConnectionNotificationCode code)
 {
     struct server *server = context;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        *slot = connections_add(
-            &server->connections,
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
-    else
-        connections_remove(&server->connections, *slot);
-}
-
-static struct server_request *begin_request(struct server *server,
-                                            struct MHD_Connection *connection, const char *method,
-                                            const char *path)
-{
-    struct server_request *request = memory_new(1, sizeof *request);
-    *request = (struct server_request){
-        .server = server,
-        .connection = connection,
-        .place =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context,
-        .method = method,
-        .path = path,
-        .body = buffer_new(server->options.max_body)};
-    if (request->place->phase == CONNECTION_IDLE)
-        request->place->phase = CONNECTION_READING;
-    server->busy++;
-    server->connections.came_ms = clock_ms();
-    return request;
-}
-
-static void handle(struct server_request *request)
-{
-    struct server *server = request->server;
-    request->handled = true;
-    if (request->place->phase == CONNECTION_TOLD) {
-        server_answer_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, "unavailable", "was told", NULL);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *slot = enter(server, connection);
         return;
     }
-    request->place->phase = CONNECTION_ASKED;
-    if (request->discarded > 0)
-        server_answer_error(request, MHD_HTTP_CONTENT_TOO_LARGE, "too-large",
-                            "the body is longer than receiver.max_body", NULL);
-    else
-        server->options.handle(server->options.context, request);
-}
-
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
-                                  const char *method, const char *version, const char *upload,
-                                  size_t *upload_size, void **slot)
-{
-    struct server *server = context;
-    struct server_request *request = *slot;
-    (void)version;
-    if (request == NULL) {
-        request = *slot = begin_request(server, connection, method, url);
-        return refuse_at_once(request) ? queue_answer(request) : MHD_YES;
-    }
-    if (*upload_size > 0)
-        return take_body(request, upload, upload_size);
-    if (!request->handled)
-        handle(request);
-    if (request->response != NULL)
-        return queue_answer(request);
-    buffer_free(&request->body); /* whoever answers later has what it needs of it */
-    MHD_suspend_connection(connection);
-    return MHD_YES;
-}
-
-static void on_completed(void *context, struct MHD_Connection *connection, void **slot,
-                         enum MHD_RequestTerminationCode code)
-{
-    struct server *server = context;
-    struct server_request *request = *slot;
-    (void)connection;
-    (void)code;
-    if (request == NULL)
-        return;
-    if (request->response != NULL)
-        MHD_destroy_response(request->response);
-    if (request->place->phase != CONNECTION_TOLD)
-        request->place->phase = CONNECTION_IDLE;
-    buffer_free(&request->body);
-    free(request);
-    *slot = NULL;
-    server->busy--;
+    struct connection *place = *slot;
+    peers_leave(place->peer);
+    connections_remove(&server->connections, place);
+    metrics_add(METRIC_HTTP_CONNECTIONS, -1);
 }
 
 static struct server_request *take_finished(struct server *server)
@@ -243,6 +117,22 @@ static void drain(struct server *server)
         connections_farewell(&server->connections, view.hurry);
 }
 
+/* Ends the connections whose time is over. */
+static void sweep(struct server *server)
+{
+    const struct server_limits *limits = &server->options.limits;
+    int64_t now_ms = clock_ms();
+    if (now_ms < server->swept_ms + SWEEP_MS)
+        return;
+    server->swept_ms = now_ms;
+    struct connection_times times = {.now_ms = now_ms,
+                                     .head_ms = limits->head_ms,
+                                     .body_ms = limits->body_ms,
+                                     .idle_ms = limits->idle_ms,
+                                     .most = limits->max_connections};
+    metrics_add(METRIC_HTTP_CUT, (int64_t)connections_sweep(&server->connections, &times));
+}
+
 static void turn(struct server *server, struct pollfd fds[static 2])
 {
     bool draining = atomic_load(&server->draining);
@@ -255,6 +145,8 @@ static void turn(struct server *server, struct pollfd fds[static 2])
         finish_all(server);
     if (draining)
         drain(server);
+    else
+        sweep(server);
     (void)MHD_run(server->daemon);
 }
 
@@ -273,6 +165,32 @@ static void *loop(void *context)
     return NULL;
 }
 
+/* As MHD does it, but that an encoded zero byte stays as it is: a path does not end there. */
+static size_t unescape(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context;
+    (void)connection;
+    return strstr(text, "%00") != NULL ? strlen(text) : MHD_http_unescape(text);
+}
+
+/* As many connections as there are descriptors for, at most. */
+static void fit_files(struct server *server)
+{
+    struct server_limits *limits = &server->options.limits;
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    files.rlim_cur = files.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur >= limits->max_connections + OTHER_FILES)
+        return;
+    limits->max_connections = files.rlim_cur > 2 * (rlim_t)OTHER_FILES
+                                  ? files.rlim_cur - OTHER_FILES
+                                  : files.rlim_cur / 2;
+    log_warn("few_descriptors", LOG_TEXT("server", server->options.name),
+             LOG_NUMBER("connections", (int64_t)limits->max_connections));
+}
+
 static bool start_daemon(struct server *server, int listening, struct error *error)
 {
     const struct server_options *options = &server->options;
@@ -284,13 +202,16 @@ static bool start_daemon(struct server *server, int listening, struct error *err
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     if (options->tls_certificate != NULL)
         flags |= MHD_USE_TLS;
+    unsigned idle_s = (unsigned)(options->limits.idle_ms / 1000) + SLACK_SECONDS;
     server->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, listening,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, server, MHD_OPTION_CONNECTION_LIMIT, options->max_connections,
-        MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        CONNECTION_MEMORY, MHD_OPTION_ARRAY, options->tls_certificate != NULL ? tls : none,
-        MHD_OPTION_END);
+        flags, 0, NULL, NULL, request_on_data, server, MHD_OPTION_LISTEN_SOCKET, listening,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, request_on_target, server,
+        MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+        request_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)options->limits.max_connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        options->limits.max_head + HEAD_SLACK, MHD_OPTION_ARRAY,
+        options->tls_certificate != NULL ? tls : none, MHD_OPTION_END);
     free(tls[0].ptr_value);
     free(tls[1].ptr_value);
     if (server->daemon == NULL)
@@ -310,7 +231,12 @@ struct server *server_new(const struct server_options *options, struct error *er
 {
     struct server *server = memory_new(1, sizeof *server);
     server->options = *options;
+    server->peers = (struct peers){.trusted = options->limits.trusted,
+                                   .trusted_count = options->limits.trusted_count,
+                                   .max_connections = options->limits.max_per_address,
+                                   .rate = options->limits.rate};
     server->wake_fd = -1;
+    fit_files(server);
     (void)pthread_mutex_init(&server->lock, NULL);
     int listening = listen_open(options->listen, server->address, error);
     if (listening < 0)
@@ -362,107 +288,8 @@ void server_free(struct server *server)
     MHD_stop_daemon(server->daemon);
     (void)close(server->wake_fd);
     (void)pthread_mutex_destroy(&server->lock);
+    peers_free(&server->peers);
     free(server);
-}
-
-const char *server_method(const struct server_request *request)
-{
-    return request->method;
-}
-
-const char *server_path(const struct server_request *request)
-{
-    return request->path;
-}
-
-const char *server_body(const struct server_request *request, size_t *length)
-{
-    *length = request->body.length;
-    return buffer_text(&request->body);
-}
-
-const char *server_header(const struct server_request *request, const char *name)
-{
-    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
-}
-
-struct wanted_headers {
-    struct server_header *headers;
-    size_t count;
-};
-
-static enum MHD_Result find_header(void *context, enum MHD_ValueKind kind, const char *key,
-                                   size_t key_length, const char *value, size_t length)
-{
-    const struct wanted_headers *wanted = context;
-    (void)kind;
-    (void)key_length;
-    for (size_t i = 0; i < wanted->count; i++) {
-        struct server_header *header = &wanted->headers[i];
-        if (strcasecmp(key, header->name) != 0)
-            continue;
-        if (header->count == 0)
-            header->value = value;
-        header->count += value == NULL || strlen(value) == length ? 1 : 2;
-    }
-    return MHD_YES;
-}
-
-void server_headers(const struct server_request *request, struct server_header *headers,
-                    size_t count)
-{
-    struct wanted_headers wanted = {headers, count};
-    (void)MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, find_header, &wanted);
-}
-
-void server_set_state(struct server_request *request, void *state)
-{
-    request->state = state;
-}
-
-void *server_state(const struct server_request *request)
-{
-    return request->state;
-}
-
-static void add_header(struct MHD_Response *response, const char *header)
-{
-    const char *colon = strchr(header, ':');
-    char *name = memory_text_n(header, (size_t)(colon - header));
-    (void)MHD_add_response_header(response, name, colon + 1 + strspn(colon + 1, " "));
-    free(name);
-}
-
-void server_answer(struct server_request *request, int status, const char *content_type,
-                   const char *body, const char *header)
-{
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        strlen(body), (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
-    if (response == NULL) {
-        log_error("out_of_memory", LOG_TEXT("in", "http answer"));
-        abort();
-    }
-    if (*body != '\0')
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
-    if (header != NULL)
-        add_header(response, header);
-    if (request->server->drain.phase != DRAIN_SERVING)
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    request->response = response;
-    request->status = (unsigned)status;
-}
-
-void server_answer_error(struct server_request *request, int status, const char *code,
-                         const char *message, const char *header)
-{
-    cJSON *answer = cJSON_CreateObject();
-    cJSON *inner = cJSON_AddObjectToObject(answer, "error");
-    (void)cJSON_AddStringToObject(inner, "code", code);
-    (void)cJSON_AddStringToObject(inner, "message", message);
-    char *text = cJSON_PrintUnformatted(answer);
-    server_answer(request, status, "application/json", text == NULL ? "{}" : text, header);
-    cJSON_free(text);
-    cJSON_Delete(answer);
 }
 
 void server_finish(struct server_request *request)

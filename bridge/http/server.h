@@ -1,6 +1,7 @@
 /*
  * The HTTP server: one loop thread runs libmicrohttpd, and a request may wait there without a
- * thread until its answer is known. Only this file and server.c know libmicrohttpd.
+ * thread until its answer is known. Only server.c and request.c know
+ * libmicrohttpd.
  *
  * Life of a request, all on the loop thread: the head and body are read (within limits), `handle`
  * is called with the whole body; it answers with server_answer, or returns without an answer, and
@@ -8,6 +9,11 @@
  * for every request handed over so far, which must answer, and sends all answers in one go.
  * (Resuming one by one from another thread costs a factor of four: each resume would wake the
  * loop.)
+ *
+ * What clients may ask of it is bounded (struct server_limits), and so is its memory: connections
+ * times (CONNECTION_MEMORY and some 1.5 KiB), and max_buffered for all bodies together. Heads that
+ * can be read in more than one way are refused (guard.h), slow senders are cut, addresses have
+ * their shares (peers.h), and the fuller it is, the sooner idle connections must go.
  *
  * A sleeping request never times out and its client's going is not noticed: whoever lets it sleep
  * has a deadline of its own and calls server_finish exactly once.
@@ -30,15 +36,32 @@
 
 #include "bridge/base/attributes.h"
 #include "bridge/base/error.h"
+#include "bridge/http/peers.h"
 
 struct server;
 struct server_request;
 
+/* What is not told (0) is not bounded, but for the first three. */
+struct server_limits {
+    size_t max_connections; /* further ones wait in the kernel's queue */
+    size_t max_body;        /* bytes; a longer body is answered 413 before `handle` */
+    size_t max_buffered;    /* bytes of all bodies at once; what is more is answered 503 */
+    size_t max_head;        /* bytes of a request's head; a longer one is answered 431 or 414 */
+    size_t max_headers;     /* in a head; more are answered 431 */
+    size_t max_target;      /* bytes of the path and query; a longer one is answered 414 */
+    size_t max_per_address; /* connections of one address */
+    double rate;            /* requests a second of one address; more are answered 429 */
+    int64_t head_ms;        /* a head may take so long from its first byte on, a body from its */
+    int64_t body_ms;        /* head on; then the connection is told 408 and cut */
+    int64_t idle_ms;        /* a connection without a request */
+    const struct network *trusted; /* proxies; borrowed for the server's life */
+    size_t trusted_count;
+};
+
 struct server_options {
-    const char *name;            /* for the log: "receiver", "admin" */
-    const char *listen;          /* host:port; port 0 chooses a free one */
-    size_t max_body;             /* bytes; a longer body is answered 413 before `handle` */
-    unsigned max_connections;    /* further ones wait in the kernel's queue */
+    const char *name;   /* for the log: "receiver", "admin" */
+    const char *listen; /* host:port; port 0 chooses a free one */
+    struct server_limits limits;
     const char *tls_certificate; /* PEM texts, both or neither NULL */
     const char *tls_key;
     void (*handle)(void *context, struct server_request *request);
@@ -67,7 +90,6 @@ void server_free(struct server *server);
 const char *server_method(const struct server_request *request);
 const char *server_path(const struct server_request *request); /* percent-decoded, without query */
 const char *server_body(const struct server_request *request, size_t *length);
-const char *server_header(const struct server_request *request, const char *name); /* or NULL */
 
 /* A header that is asked for by its name; filled by server_headers. */
 struct server_header {

@@ -18,7 +18,6 @@
 #include "bridge/receiver/keeper.h"
 #include "bridge/receiver/spool_file.h"
 
-#define CONNECTIONS   4096
 #define PEM_MAXIMUM   ((size_t)256 << 10)
 #define RETRY_SECONDS "5"
 
@@ -28,6 +27,7 @@ struct receiver {
     struct credentials *_Atomic next; /* to be in force from the next request on, or NULL */
     struct keeper *keeper;
     struct server *server;
+    struct network *proxies;
 };
 
 /* While a request sleeps its state is the answer it will get: a status, and whether the event went
@@ -230,6 +230,30 @@ static bool read_pem(const char *path, char **text, struct error *error)
     return *text != NULL;
 }
 
+static struct server_limits limits_of(struct receiver *receiver, const struct config *config)
+{
+    const struct config_list *proxies = &config->receiver.trusted_proxies;
+    receiver->proxies = memory_new(proxies->count + 1, sizeof *receiver->proxies);
+    for (size_t i = 0; i < proxies->count; i++)
+        if (!network_read(proxies->items[i], &receiver->proxies[i]))
+            abort(); /* the configuration has checked it */
+    return (struct server_limits){
+        .max_connections = (size_t)config->receiver.max_connections,
+        .max_body = (size_t)config->receiver.max_body,
+        .max_buffered = (size_t)config->receiver.max_buffered,
+        .max_head = (size_t)config->receiver.max_head,
+        .max_headers = (size_t)config->receiver.max_headers,
+        .max_target = (size_t)config->receiver.max_target,
+        .max_per_address = (size_t)config->receiver.max_connections_per_address,
+        .rate = (double)config->receiver.requests_per_second,
+        .head_ms = config->receiver.head_timeout_ms,
+        .body_ms = config->receiver.body_timeout_ms,
+        .idle_ms = config->receiver.idle_timeout_ms,
+        .trusted = receiver->proxies,
+        .trusted_count = proxies->count,
+    };
+}
+
 static bool start_server(struct receiver *receiver, const struct config *config,
                          struct error *error)
 {
@@ -239,8 +263,7 @@ static bool start_server(struct receiver *receiver, const struct config *config,
         read_pem(config->receiver.tls_key, &key, error)) {
         struct server_options options = {.name = "receiver",
                                          .listen = config->receiver.listen,
-                                         .max_body = (size_t)config->receiver.max_body,
-                                         .max_connections = CONNECTIONS,
+                                         .limits = limits_of(receiver, config),
                                          .tls_certificate = certificate,
                                          .tls_key = key,
                                          .handle = handle,
@@ -303,5 +326,6 @@ void receiver_free(struct receiver *receiver)
     keeper_free(receiver->keeper);
     credentials_free(receiver->credentials);
     credentials_free(receiver->next);
+    free(receiver->proxies);
     free(receiver);
 }

@@ -111,8 +111,15 @@ static void start(struct stage *stage)
     struct error error;
     struct server_options options = {.name = "test",
                                      .listen = "127.0.0.1:0",
-                                     .max_body = 1000,
-                                     .max_connections = 20,
+                                     .limits = {.max_connections = 20,
+                                                .max_body = 1000,
+                                                .max_buffered = 100000,
+                                                .max_head = 14000,
+                                                .max_headers = 64,
+                                                .max_target = 2000,
+                                                .head_ms = 10000,
+                                                .body_ms = 30000,
+                                                .idle_ms = 75000},
                                      .handle = handle,
                                      .finish = finish,
                                      .context = stage};
