@@ -12,16 +12,18 @@ CHAOS_SEED    ?= 1
 VERSION := 0.1.0
 
 PACKAGES  := librdkafka-dev libmicrohttpd-dev libcurl4-openssl-dev libavro-dev libcjson-dev libinih-dev liblmdb-dev \
-             libssl-dev libcmocka-dev gcc clang clang-format clang-tidy make pkg-config kcat maven \
+             libssl-dev libseccomp-dev libcap-ng-dev libcmocka-dev gcc clang clang-format clang-tidy make pkg-config kcat maven \
              openjdk-17-jdk-headless nginx-light zlib1g-dev util-linux python3 python3-venv ca-certificates openssl
-LIBRARIES := rdkafka libmicrohttpd libcurl avro-c libcjson inih lmdb libcrypto
+LIBRARIES := rdkafka libmicrohttpd libcurl avro-c libcjson inih lmdb libcrypto libseccomp libcap-ng
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
             -Wwrite-strings -Wvla -Wformat=2 -Wundef -Werror
-FLAGS     = -std=gnu17 -pthread -I. -D_GNU_SOURCE -DBRIDGE_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) \
+# What is written past its end, or jumped to where nobody should, ends the process. Sanitizers look themselves.
+HARDENING := $(if $(SANITIZER),,-D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection) -fPIE
+FLAGS     = -std=gnu17 -pthread $(HARDENING) -I. -D_GNU_SOURCE -DBRIDGE_VERSION='"$(VERSION)"' $(WARNINGS) $(CFLAGS) \
             $(if $(SANITIZER),-fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=undefined) \
             $(shell pkg-config --cflags $(LIBRARIES))
-LIBS      = -pthread $(if $(SANITIZER),-fsanitize=$(SANITIZER)) $(LDFLAGS) $(shell pkg-config --libs $(LIBRARIES)) -lm
+LIBS      = -pthread -pie -Wl,-z,relro,-z,now $(if $(SANITIZER),-fsanitize=$(SANITIZER)) $(LDFLAGS) $(shell pkg-config --libs $(LIBRARIES)) -lm
 
 SOURCES   := $(wildcard bridge/*/*.c)
 OBJECTS   := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/gen/schemas.o

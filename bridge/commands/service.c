@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bridge/base/clock.h"
+#include "bridge/base/confine.h"
 #include "bridge/base/health.h"
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
@@ -25,6 +26,7 @@
 #define ENRICHER_DRAIN_MS 10000
 #define LEAVE_MS          25000
 #define KAFKA_RETRY_MS    1000
+#define LOW_PORTS         1024
 
 struct service {
     const struct config *config;
@@ -133,6 +135,19 @@ static bool start_part(struct service *service,
     return true;
 }
 
+static bool is_low(const char *address)
+{
+    long port = strtol(strrchr(address, ':') + 1, NULL, 10);
+    return port > 0 && port < LOW_PORTS;
+}
+
+static bool has_low_port(const struct service *service)
+{
+    const struct config *config = service->config;
+    return is_low(config->admin.listen) ||
+           ((service->parts & SERVICE_RECEIVER) != 0 && is_low(config->receiver.listen));
+}
+
 static bool start(struct service *service, struct error *error)
 {
     const struct config *config = service->config;
@@ -142,7 +157,7 @@ static bool start(struct service *service, struct error *error)
     service->topics =
         topics_new(config, service->selection->names, service->selection->has_snapshots,
                    service->selection->count, service->selection->has_assembled);
-    if (!open_descriptors(service, error))
+    if (!confine_privileges(has_low_port(service), error) || !open_descriptors(service, error))
         return false;
     if ((service->parts & SERVICE_RECEIVER) != 0 && !receiver_check(config, error))
         return false;
@@ -152,7 +167,8 @@ static bool start(struct service *service, struct error *error)
     if ((service->parts & SERVICE_RECEIVER) != 0)
         health_set(HEALTH_RECEIVER, false, "Kafka has not answered yet");
     if (!start_part(service, start_topics, error) || !start_part(service, start_receiver, error) ||
-        !start_part(service, start_enricher, error))
+        !start_part(service, start_enricher, error) ||
+        (config->process.seccomp && !confine_calls(error)))
         return false;
     log_info("ready",
              LOG_TEXT("receiver",

@@ -140,6 +140,9 @@ struct config {
         char *token;
     } admin;
     struct {
+        bool seccomp;
+    } process;
+    struct {
         int level;  /* enum log_level */
         int format; /* enum log_format */
     } log;

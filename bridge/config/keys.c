@@ -211,6 +211,9 @@ const struct config_key config_keys[] = {
     {"admin", "token_file", TYPE_SECRET_FILE, .initial = "", .least = 1, .offset = AT(admin.token),
      .help = "File that holds `token`."},
 
+    {"process", "seccomp", TYPE_BOOL, .initial = "false", .offset = AT(process.seccomp),
+     .help = "Once started, refuse system calls that the bridge has no use for."},
+
     {"log", "level", TYPE_CHOICE, .initial = "info", .choices = log_levels, .offset = AT(log.level),
      .help = "Least level that is logged."},
     {"log", "format", TYPE_CHOICE, .initial = "logfmt", .choices = log_formats,
