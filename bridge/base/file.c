@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "bridge/base/digest.h"
 #include "bridge/base/memory.h"
 
 char *file_read(const char *path, size_t maximum, struct error *error)
@@ -28,4 +30,14 @@ char *file_read(const char *path, size_t maximum, struct error *error)
         return text;
     free(text);
     return NULL;
+}
+
+uint64_t file_stamp(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return 0;
+    uint64_t parts[] = {status.st_dev, status.st_ino, (uint64_t)status.st_size,
+                        (uint64_t)status.st_mtim.tv_sec, (uint64_t)status.st_mtim.tv_nsec};
+    return digest_short(parts, sizeof parts) | 1;
 }

@@ -24,6 +24,9 @@
     X(WEBHOOKS_UNAVAILABLE, counter, "webhooks_total", "outcome=\"unavailable\"", "")              \
     X(WEBHOOKS_WAITING, gauge, "webhooks_waiting", "",                                             \
       "Webhook requests that wait for Kafka's acknowledgement.")                                   \
+    X(RELOADS, counter, "reloads_total", "outcome=\"ok\"",                                         \
+      "Times that files were read again, at SIGHUP or because one of secrets had changed.")        \
+    X(RELOADS_FAILED, counter, "reloads_total", "outcome=\"failed\"", "")                          \
     X(HTTP_CONNECTIONS, gauge, "http_connections", "", "Open connections of both ports.")          \
     X(HTTP_CONNECTIONS_REFUSED, counter, "http_connections_refused_total", "",                     \
       "Connections closed at once: their address has as many as it may.")                          \

@@ -16,6 +16,7 @@
 #include "bridge/base/health.h"
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
+#include "bridge/base/metrics.h"
 #include "bridge/console/admin.h"
 #include "bridge/enricher/enricher.h"
 #include "bridge/kafka/embedded.h"
@@ -26,6 +27,7 @@
 #define ENRICHER_DRAIN_MS 10000
 #define LEAVE_MS          25000
 #define KAFKA_RETRY_MS    1000
+#define LOOK_MS           1000 /* from one look at the files of secrets to the next */
 #define LOW_PORTS         1024
 
 struct service {
@@ -44,9 +46,10 @@ struct service {
     bool stopping; /* a signal came */
 };
 
-enum woke { WOKE_SIGNAL, WOKE_OTHER, WOKE_TIMEOUT };
+enum woke { WOKE_SIGNAL, WOKE_HANGUP, WOKE_OTHER, WOKE_TIMEOUT };
 
-/* Waits for a signal or the descriptor `other` (-1: none). */
+/* Waits for a signal or the descriptor `other` (-1: none). SIGHUP asks to read files again, any
+ * other signal to end. */
 static enum woke wait_signal(struct service *service, int other, int timeout_ms)
 {
     struct pollfd fds[] = {{.fd = service->signal_fd, .events = POLLIN},
@@ -56,8 +59,9 @@ static enum woke wait_signal(struct service *service, int other, int timeout_ms)
         ;
     if ((fds[0].revents & POLLIN) == 0)
         return fds[1].revents != 0 ? WOKE_OTHER : WOKE_TIMEOUT;
-    ssize_t got = read(service->signal_fd, &info, sizeof info);
-    (void)got;
+    if (read(service->signal_fd, &info, sizeof info) == (ssize_t)sizeof info &&
+        info.ssi_signo == SIGHUP)
+        return WOKE_HANGUP;
     service->stopping = true;
     return WOKE_SIGNAL;
 }
@@ -68,6 +72,7 @@ static bool open_descriptors(struct service *service, struct error *error)
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: all inherit it */
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit on files is told like a full disk */
@@ -210,10 +215,14 @@ static void end_or_leave(struct service *service)
         end_parts(service);
         return;
     }
-    switch (wait_signal(service, service->ended_fd, LEAVE_MS)) {
+    enum woke woke = WOKE_HANGUP;
+    while (woke == WOKE_HANGUP)
+        woke = wait_signal(service, service->ended_fd, LEAVE_MS);
+    switch (woke) {
     case WOKE_OTHER:
         (void)pthread_join(thread, NULL);
         return;
+    case WOKE_HANGUP:
     case WOKE_SIGNAL:
         log_warn("left_at_once");
         break;
@@ -235,6 +244,32 @@ static void free_rest(struct service *service)
     }
 }
 
+/* What is refused stays as it was: a receiver does not end for a mistake in a file. */
+static void reload(struct service *service)
+{
+    struct error error = {0};
+    if (service->receiver == NULL || receiver_reload(service->receiver, &error)) {
+        metrics_add(METRIC_RELOADS, 1);
+        log_info("reloaded");
+        return;
+    }
+    metrics_add(METRIC_RELOADS_FAILED, 1);
+    log_error("reload_failed", LOG_TEXT("reason", error.message));
+}
+
+/* Until it is to end: by a signal, or because a part has failed. */
+static void serve(struct service *service)
+{
+    for (;;) {
+        enum woke woke =
+            wait_signal(service, service->failure_fd, service->receiver == NULL ? -1 : LOOK_MS);
+        if (woke == WOKE_SIGNAL || woke == WOKE_OTHER)
+            return;
+        if (woke == WOKE_HANGUP || receiver_has_news(service->receiver))
+            reload(service);
+    }
+}
+
 int command_service(const struct config *config, unsigned parts)
 {
     struct service service = {
@@ -242,7 +277,7 @@ int command_service(const struct config *config, unsigned parts)
     struct error error = {0};
     int code = EX_OK;
     if (start(&service, &error)) {
-        (void)wait_signal(&service, service.failure_fd, -1);
+        serve(&service);
         if (service.enricher != NULL && enricher_failed(service.enricher, &error))
             code = error_exit_code(&error);
         health_drain();

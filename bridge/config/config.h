@@ -186,6 +186,9 @@ bool config_secrets_read(const struct config *config, struct config_secrets *sec
                          struct error *error) MUST_CHECK;
 void config_secrets_free(struct config_secrets *secrets);
 
+/* The path that a key of the receiver's with a secret file names; "" when it names none. */
+const char *config_secret_file(const struct config *config, const char *name) MUST_CHECK;
+
 /* The first general secret that Propexo's own signature is made with, or NULL. */
 const char *config_propexo_secret(const struct config *config) MUST_CHECK;
 

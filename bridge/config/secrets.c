@@ -117,6 +117,11 @@ void secrets_settle(struct load *load)
             settle_one(load, &config_keys[i]);
 }
 
+const char *config_secret_file(const struct config *config, const char *name)
+{
+    return config->entries[key_find("receiver", name) - config_keys].text;
+}
+
 static bool read_again(const struct config *config, const char *name, struct config_list *list,
                        struct error *error)
 {

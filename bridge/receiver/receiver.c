@@ -16,6 +16,7 @@
 #include "bridge/receiver/credentials.h"
 #include "bridge/receiver/ingest.h"
 #include "bridge/receiver/keeper.h"
+#include "bridge/receiver/secret_files.h"
 #include "bridge/receiver/spool_file.h"
 
 #define PEM_MAXIMUM   ((size_t)256 << 10)
@@ -28,6 +29,7 @@ struct receiver {
     struct keeper *keeper;
     struct server *server;
     struct network *proxies;
+    struct secret_files secret_files;
 };
 
 /* While a request sleeps its state is the answer it will get: a status, and whether the event went
@@ -280,6 +282,7 @@ struct receiver *receiver_new(const struct kafka_context *kafka, const struct to
                               const struct selection *selection, struct error *error)
 {
     struct receiver *receiver = memory_new(1, sizeof *receiver);
+    secret_files_start(&receiver->secret_files, kafka->config);
     receiver->credentials = read_credentials(kafka->config, error);
     if (receiver->credentials == NULL) {
         free(receiver);
@@ -302,6 +305,20 @@ struct receiver *receiver_new(const struct kafka_context *kafka, const struct to
 const char *receiver_address(const struct receiver *receiver)
 {
     return server_address(receiver->server);
+}
+
+bool receiver_has_news(struct receiver *receiver)
+{
+    return secret_files_changed(&receiver->secret_files);
+}
+
+bool receiver_reload(struct receiver *receiver, struct error *error)
+{
+    struct credentials *next = read_credentials(receiver->ingest.config, error);
+    if (next == NULL)
+        return false;
+    credentials_free(atomic_exchange(&receiver->next, next));
+    return true;
 }
 
 void receiver_drain(struct receiver *receiver, int timeout_ms)
