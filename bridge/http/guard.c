@@ -21,9 +21,10 @@ struct guard_verdict guard_judge(const struct guard_head *head)
         return (struct guard_verdict){505, "version", "HTTP/1.1 and HTTP/1.0 are spoken here"};
     if (head->target > head->max_target)
         return (struct guard_verdict){414, "target-too-long", "the request's target is too long"};
-    if (head->headers > head->max_headers)
-        return (struct guard_verdict){431, "too-many-headers", "the request has too many headers"};
-    if (head->zero || head->strange)
+    if (head->headers > head->max_headers || head->size > head->max_size)
+        return (struct guard_verdict){431, "head-too-large",
+                                      "the request has too many headers, or too long ones"};
+    if (head->strange)
         return MALFORMED;
     /* RFC 9112, section 3.2: exactly one. HTTP/1.0 knows none. */
     if (head->hosts > 1 || (head->hosts == 0 && !old))

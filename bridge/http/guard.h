@@ -20,11 +20,12 @@ struct guard_head {
     const char *transfer_encoding;
     size_t transfer_encodings;
     size_t hosts;
-    size_t headers;     /* in all */
-    size_t target;      /* bytes of the request target as it came */
-    bool zero;          /* a zero byte somewhere */
-    bool strange;       /* a name or value that RFC 9110, section 5, does not allow */
-    size_t max_headers; /* the limits */
+    size_t headers;  /* in all */
+    size_t size;     /* bytes of all of it */
+    size_t target;   /* bytes of the request target as it came */
+    bool strange;    /* a name or value that RFC 9110, section 5, does not allow */
+    size_t max_size; /* the limits */
+    size_t max_headers;
     size_t max_target;
 };
 

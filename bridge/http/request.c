@@ -79,6 +79,13 @@ static bool refuse_head(struct server_request *request, const struct guard_head 
     return true;
 }
 
+static size_t head_size(const struct server_request *request)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info == NULL ? 0 : info->header_size;
+}
+
 /* The head is there. True when it is answered already. */
 static bool begin(struct server_request *request, const char *method, const char *path,
                   const char *version)
@@ -86,7 +93,9 @@ static bool begin(struct server_request *request, const char *method, const char
     struct server *server = request->server;
     const struct server_limits *limits = &server->options.limits;
     struct guard_head head = {.version = version,
+                              .size = head_size(request),
                               .target = request->target,
+                              .max_size = limits->max_head,
                               .max_headers = limits->max_headers,
                               .max_target = limits->max_target};
     struct head_reading reading = {.head = &head};
