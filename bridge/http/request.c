@@ -74,8 +74,8 @@ static bool refuse_head(struct server_request *request, const struct guard_head 
     if (verdict.status == 0)
         return false;
     metrics_add(METRIC_HTTP_REFUSED_HEAD, 1);
-    server_answer_error(request, verdict.status, verdict.code, verdict.message,
-                        "connection: close");
+    request->last = true;
+    server_answer_error(request, verdict.status, verdict.code, verdict.message, NULL);
     return true;
 }
 
@@ -108,6 +108,7 @@ static bool begin(struct server_request *request, const char *method, const char
     if (request->place->phase == CONNECTION_IDLE)
         connection_reads(request->place, now_ms);
     (void)MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, read_header, &reading);
+    request->last = head.transfer_encodings > 0;
     if (refuse_head(request, &head))
         return true;
     struct address client =
@@ -282,6 +283,17 @@ static void add_header(struct MHD_Response *response, const char *header)
     free(name);
 }
 
+/* Of a request that is not as it should be nobody knows for certain where it ends, and
+ * libmicrohttpd forgives more than a head shows: chunks whose lines end in other ways, heads that
+ * end at a line without a name. What comes behind is not read then. Where the request was right and
+ * we were not able, the connection stays. */
+static bool ends_connection(const struct server_request *request, int status)
+{
+    bool is_wrong = status >= 400 && status != MHD_HTTP_CONTENT_TOO_LARGE &&
+                    status != MHD_HTTP_TOO_MANY_REQUESTS && status != MHD_HTTP_SERVICE_UNAVAILABLE;
+    return is_wrong || request->last || request->server->drain.phase != DRAIN_SERVING;
+}
+
 void server_answer(struct server_request *request, int status, const char *content_type,
                    const char *body, const char *header)
 {
@@ -295,7 +307,7 @@ void server_answer(struct server_request *request, int status, const char *conte
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
     if (header != NULL)
         add_header(response, header);
-    if (request->server->drain.phase != DRAIN_SERVING)
+    if (ends_connection(request, status))
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     request->response = response;
     request->status = (unsigned)status;

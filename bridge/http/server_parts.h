@@ -27,6 +27,7 @@ struct server_request {
     int refused;      /* 0, or the status that the request gets whatever it is */
     int wait_s;       /* of a 429 */
     bool begun;       /* the head was read */
+    bool last;        /* its connection ends with the answer */
     bool handled;
     struct MHD_Response *response; /* NULL until answered */
     unsigned status;
