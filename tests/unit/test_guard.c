@@ -3,9 +3,11 @@
 
 #include "bridge/http/guard.h"
 
-#define USUAL                                                                                    \
-    .version = "HTTP/1.1", .hosts = 1, .headers = 3, .size = 100, .target = 9, .max_size = 1000, \
-    .max_headers = 10, .max_target = 100
+#define HEAD(...)                                                                                  \
+    {                                                                                              \
+        .version = "HTTP/1.1", .hosts = 1, .max_size = 1000, .max_headers = 10, .max_target = 100, \
+        __VA_ARGS__                                                                                \
+    }
 
 static void test_heads(void **state)
 {
@@ -13,28 +15,28 @@ static void test_heads(void **state)
         struct guard_head head;
         int status;
     } rows[] = {
-        {{USUAL}, 0},
-        {{USUAL, .content_length = "0", .content_lengths = 1}, 0},
-        {{USUAL, .content_length = "999999999999999999", .content_lengths = 1}, 0},
-        {{USUAL, .transfer_encoding = "Chunked", .transfer_encodings = 1}, 0},
-        {{USUAL, .headers = 10, .size = 1000, .target = 100}, 0},
+        {HEAD(.headers = 3), 0},
+        {HEAD(.content_length = "0", .content_lengths = 1), 0},
+        {HEAD(.content_length = "999999999999999999", .content_lengths = 1), 0},
+        {HEAD(.transfer_encoding = "Chunked", .transfer_encodings = 1), 0},
+        {HEAD(.headers = 10, .size = 1000, .target = 100), 0},
         {{.version = "HTTP/1.0", .max_size = 1, .max_headers = 1, .max_target = 1}, 0},
-        {{USUAL, .target = 101}, 414},
-        {{USUAL, .headers = 11}, 431},
-        {{USUAL, .size = 1001}, 431},
-        {{USUAL, .strange = true}, 400},
-        {{USUAL, .content_length = "", .content_lengths = 1}, 400},
-        {{USUAL, .content_length = "+1", .content_lengths = 1}, 400},
-        {{USUAL, .content_length = "1 ", .content_lengths = 1}, 400},
-        {{USUAL, .content_length = "9999999999999999999", .content_lengths = 1}, 400},
-        {{USUAL, .content_length = "1", .content_lengths = 2}, 400},
-        {{USUAL, .transfer_encoding = "chunked", .transfer_encodings = 2}, 400},
-        {{USUAL, .transfer_encoding = "chunked", .transfer_encodings = 1, .content_length = "1",
-          .content_lengths = 1},
+        {HEAD(.target = 101), 414},
+        {HEAD(.headers = 11), 431},
+        {HEAD(.size = 1001), 431},
+        {HEAD(.strange = true), 400},
+        {HEAD(.content_length = "", .content_lengths = 1), 400},
+        {HEAD(.content_length = "+1", .content_lengths = 1), 400},
+        {HEAD(.content_length = "1 ", .content_lengths = 1), 400},
+        {HEAD(.content_length = "9999999999999999999", .content_lengths = 1), 400},
+        {HEAD(.content_length = "1", .content_lengths = 2), 400},
+        {HEAD(.transfer_encoding = "chunked", .transfer_encodings = 2), 400},
+        {HEAD(.transfer_encoding = "chunked", .transfer_encodings = 1, .content_length = "1",
+              .content_lengths = 1),
          400},
-        {{USUAL, .transfer_encoding = "identity", .transfer_encodings = 1}, 501},
-        {{USUAL, .transfer_encoding = "gzip, chunked", .transfer_encodings = 1}, 501},
-        {{USUAL, .transfer_encoding = "", .transfer_encodings = 1}, 501},
+        {HEAD(.transfer_encoding = "identity", .transfer_encodings = 1), 501},
+        {HEAD(.transfer_encoding = "gzip, chunked", .transfer_encodings = 1), 501},
+        {HEAD(.transfer_encoding = "", .transfer_encodings = 1), 501},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
@@ -58,12 +60,12 @@ static void test_versions_and_hosts(void **state)
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
-        struct guard_head head = {USUAL};
+        struct guard_head head = HEAD(.headers = 3);
         head.version = rows[i].version;
         head.hosts = rows[i].hosts;
         assert_int_equal(guard_judge(&head).status, rows[i].status);
     }
-    struct guard_head old = {USUAL, .transfer_encoding = "chunked", .transfer_encodings = 1};
+    struct guard_head old = HEAD(.transfer_encoding = "chunked", .transfer_encodings = 1);
     old.version = "HTTP/1.0";
     assert_int_equal(guard_judge(&old).status, 400);
 }
