@@ -21,9 +21,13 @@ ASSEMBLED = "contracts"
 MODELS = [*READ, ASSEMBLED]
 SESSION_MS = 6000
 SPOOL_AFTER_MS = 1000
-# What a record may become: larger than a message of this topic may be (SMALL_TOPIC).
+# What a record may become: larger than a message of this topic may be (SMALL_TOPIC). The broker holds the limit against
+# a batch of messages as a whole: this is the most that librdkafka makes of several (batch.size), so that nothing but a
+# message that is too large by itself is refused.
 SMALL_TOPIC = "units"
-SMALL_MESSAGE = 100_000
+SMALL_MESSAGE = 1_000_000
+# A webhook that tells of such a value may tell of the one before as well.
+LARGEST_BODY = 4 * SMALL_MESSAGE
 # 0: done; 69, 75: Kafka was away for too long, to be started again. Anything else is a violation.
 HONEST_ENDS = {0, 69, 75}
 SIMULATOR = {
@@ -154,6 +158,7 @@ class World:
             "bridge.instance": label,
             "receiver.listen": f"127.0.0.1:{reserve_port()}",
             "receiver.secret": SECRET,
+            "receiver.max_body": LARGEST_BODY,
             "receiver.spool_dir": spool,
             "receiver.spool_after_ms": SPOOL_AFTER_MS,
             "kafka.bootstrap.servers": bootstrap,
