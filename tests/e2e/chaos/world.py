@@ -7,11 +7,13 @@ import threading
 import time
 
 from chaos.cluster import Cluster
+from chaos.kafka_proxy import Gate, KafkaProxy
 from harness.balancer import Balancer
 from harness.bridge import Bridge
 from harness.ports import reserve_port
 from harness.simulator import SECRET, TOKEN, Simulator
 from harness.tcp_proxy import TcpProxy
+from harness.wait import Failure
 
 NAMES = {"receive": "receiver", "enrich": "enricher"}
 PREFIX = "chaos"
@@ -19,6 +21,7 @@ GROUP = "chaos"
 READ = ["residents", "leases", "units"]
 ASSEMBLED = "contracts"
 MODELS = [*READ, ASSEMBLED]
+PARTITIONS = 6 * len(MODELS)
 SESSION_MS = 6000
 SPOOL_AFTER_MS = 1000
 # What a record may become: larger than a message of this topic may be (SMALL_TOPIC). The broker holds the limit against
@@ -48,7 +51,8 @@ class Way:
     """From one process to each broker: `proxies`, in the order of the doors."""
 
     def __init__(self, doors):
-        self.proxies = [TcpProxy() for _ in doors]
+        self.gate = Gate()
+        self.proxies = [KafkaProxy(self.gate) for _ in doors]
         for proxy, door in zip(self.proxies, doors):
             proxy.add_door(door)
 
@@ -65,6 +69,7 @@ class Way:
             proxy.delay(milliseconds)
 
     def heal(self):
+        self.gate.open()
         for proxy in self.proxies:
             proxy.heal()
 
@@ -101,6 +106,14 @@ class Member:
             self.memory = max(self.memory, self.program.memory().get("RssAnon", 0))
         except (FileNotFoundError, ProcessLookupError):
             pass
+
+    @property
+    def partitions(self):
+        """How many it has taken in charge; 0 when it does not say."""
+        try:
+            return int(self.program.metrics().sum("bridge_partitions_owned"))
+        except (OSError, Failure):
+            return 0
 
     def kill(self):
         self.wanted = False
@@ -163,7 +176,7 @@ class World:
             "receiver.spool_after_ms": SPOOL_AFTER_MS,
             "kafka.bootstrap.servers": bootstrap,
             "kafka.consumer.session.timeout.ms": SESSION_MS,
-            "kafka.consumer.heartbeat.interval.ms": 1000,
+            "kafka.consumer.heartbeat.interval.ms": 500,
             "topics.prefix": PREFIX,
             "output.format": "json",
             "api.base_url": api,
@@ -172,7 +185,7 @@ class World:
             "api.timeout_ms": 4000,
             "enricher.group": GROUP,
             "enricher.max_delay_ms": 500,
-            "enricher.last_seen_max_delay_ms": 3000,
+            "enricher.last_seen_max_delay_ms": 1500,
             "backfill.max_running": 16,
             "backfill.min_interval_ms": 0,
             # It would make good what another part has lost; half of the seeds run with it.
