@@ -1,6 +1,7 @@
 """The faults: which, to whom, when and for how long, as the seed says."""
 
 import contextlib
+import itertools
 import random
 import threading
 import time
@@ -10,7 +11,7 @@ from chaos.kafka_proxy import ANSWERS, FETCHER, MEMBER, PRODUCER, REQUESTS
 from chaos.world import PARTITIONS, SESSION_MS, SPOOL_AFTER_MS, rest_until
 
 AT_ONCE = 3
-SHARE_SECONDS = 8
+SHARE_SECONDS = 15
 API_FAULTS = (
     "500:60%", "503:100%", "502:30%", "429:40%", "reset:40%", "slow:50%:2000", "slow:70%:700", "truncate:40%",
     "timeout:30%:5000", "500:20%,429:20%,reset:10%,slow:20%:1500,truncate:10%",
@@ -30,6 +31,7 @@ class Faults:
         self._api = threading.Lock()
         self._threads = []
         self._free = threading.Semaphore(AT_ONCE)
+        self._long = [self.overtake, self.rejoin]  # they need much of what runs, and do not count among those at once
         self._kinds = {
             self.kill_receiver: 4,
             self.kill_enricher: 5,
@@ -47,37 +49,56 @@ class Faults:
             self.api_cut: 2,
             self.order: 4,
             self.large_record: 2,
-            self.overtake: 3,
-            self.rejoin: 3,
+            self.overtake: 1,
+            self.rejoin: 1,
         }
-        # Each kind once, before chance alone decides.
-        self._first = self.random.sample(list(self._kinds), len(self._kinds))
+        # Every other one is of a kind that there was none of yet; early those that last.
+        self._first = self.random.sample([kind for kind in self._kinds if kind not in self._long], len(self._kinds) - 2)
+        for place, kind in zip((0, 2), self.random.sample(self._long, 2)):
+            self._first.insert(place, kind)
 
     def run(self, until):
         """Begins faults until that moment, and returns when all have healed."""
         kinds = list(self._kinds)
         weights = list(self._kinds.values())
-        while time.monotonic() < until:
-            (kind,) = self._first[:1] or self.random.choices(kinds, weights)
-            del self._first[:1]
+        for draw in itertools.count():
+            if time.monotonic() >= until:
+                break
+            first = draw % 2 == 0 and self._first
+            kind = self._first.pop(0) if first else self.random.choices(kinds, weights)[0]
             # What a fault needs of chance is drawn here, in one thread: the order of the draws is the seed's.
             chance = random.Random(self.random.random())
-            self._free.acquire()
-            thread = threading.Thread(target=self._one, args=(kind, chance, until), daemon=True)
+            counts = kind not in self._long
+            if counts:
+                self._free.acquire()
+            thread = threading.Thread(target=self._one, args=(kind, chance, until, counts), daemon=True)
             self._threads.append(thread)
             thread.start()
             rest_until(until, self.random.uniform(0.1, 2.5))
         for thread in self._threads:
             thread.join()
 
-    def _one(self, kind, chance, until):
+    def _one(self, kind, chance, until, counts):
         try:
             if kind(chance, until):
                 self.counts[kind.__name__] += 1
+            elif not self.counts[kind.__name__] and kind not in self._first:
+                self._first.append(kind)
         except Exception as problem:  # noqa: BLE001  a fault that fails is the harness's fault, and told
             self.problems.append(f"{kind.__name__}: {problem!r}")
         finally:
-            self._free.release()
+            if counts:
+                self._free.release()
+
+    @contextlib.contextmanager
+    def _alone(self, lock):
+        """True for the one that has it; the others go without, so that they do not keep a place from other faults."""
+        mine = lock.acquire(blocking=False)
+        try:
+            yield mine
+        finally:
+            if mine:
+                lock.release()
 
     # Processes of the bridge
 
@@ -176,7 +197,9 @@ class Faults:
     # Brokers
 
     def kill_broker(self, chance, until):
-        with self._brokers:
+        with self._alone(self._brokers) as mine:
+            if not mine:
+                return False
             node = chance.choice(self.world.cluster.nodes)
             node.kill()
             rest_until(until, chance.uniform(0.5, 8))
@@ -185,7 +208,9 @@ class Faults:
         return True
 
     def stop_broker(self, chance, until):
-        with self._brokers:
+        with self._alone(self._brokers) as mine:
+            if not mine:
+                return False
             node = chance.choice(self.world.cluster.nodes)
             node.freeze()
             rest_until(until, chance.uniform(1, 10))
@@ -193,7 +218,9 @@ class Faults:
         return True
 
     def kafka_away(self, chance, until):
-        with self._brokers:
+        with self._alone(self._brokers) as mine:
+            if not mine:
+                return False
             nodes = chance.sample(self.world.cluster.nodes, chance.choice([2, 3]))
             for node in nodes:
                 node.freeze()
@@ -205,7 +232,9 @@ class Faults:
     # The API, and what is asked of the bridge
 
     def api(self, chance, until):
-        with self._api:
+        with self._alone(self._api) as mine:
+            if not mine:
+                return False
             self.world.simulator.set_faults(chance.choice(API_FAULTS))
             rest_until(until, chance.uniform(2, 9))
             self.world.simulator.set_faults("")
