@@ -77,11 +77,12 @@ class Sent:
 
 class Hope:
     """Whether waiting may help. It may not when nothing at all has moved for longer than the program ever rests by itself (a
-    minute between two tries), and when something was found that no time makes good."""
+    minute between two tries), and when something was found, before or meanwhile, that no time makes good."""
 
-    def __init__(self, world, load):
+    def __init__(self, world, load, found):
         self.world = world
         self.load = load
+        self.found = found
         self.seen = None
         self.moved = self.looked = time.monotonic()
 
@@ -96,7 +97,7 @@ class Hope:
             self.seen, self.moved = seen, now
         if now > self.moved + STILL_SECONDS:
             raise Failure(f"nothing has moved for {STILL_SECONDS} s")
-        if check_order(self.world) + check_letters(self.world, self.load) + check_processes(self.world):
+        if self.found or check_order(self.world) + check_letters(self.world, self.load) + check_processes(self.world):
             raise Failure("what was found already is not made good by waiting")
         return False
 
@@ -110,8 +111,8 @@ class Hope:
         return places, kafka.behind(GROUP, EVENTS), state(self.world)
 
 
-def settle(world, load):
-    """Returns when nothing is under way any more; sentences when that does not come."""
+def settle(world, load, found):
+    """Returns when nothing is under way any more; sentences when that does not come. `found`: violations known already."""
     kafka = world.cluster.client
     problems = []
 
@@ -124,7 +125,7 @@ def settle(world, load):
         except (OSError, Failure):
             return False
 
-    hope = Hope(world, load)
+    hope = Hope(world, load, found)
 
     def wait(condition, what, interval):
         wait_until(lambda: condition() or hope.look(), SETTLE_SECONDS, what, interval)

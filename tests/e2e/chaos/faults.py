@@ -12,6 +12,8 @@ from chaos.world import PARTITIONS, SESSION_MS, SPOOL_AFTER_MS, rest_until
 
 AT_ONCE = 3
 SHARE_SECONDS = 15
+TRANSACTION_SECONDS = 15  # KAFKA_TRANSACTION_TIMEOUT_MS in bridge/kafka/settings.h
+NEWER = 100  # snapshots that show that an enricher is at work
 API_FAULTS = (
     "500:60%", "503:100%", "502:30%", "429:40%", "reset:40%", "slow:50%:2000", "slow:70%:700", "truncate:40%",
     "timeout:30%:5000", "500:20%,429:20%,reset:10%,slow:20%:1500,truncate:10%",
@@ -316,8 +318,10 @@ class Faults:
             member.api.heal()
             # For itself its session lasts until here.
             end = begun + 2 * session - 1
-            watch(lambda: other.partitions == PARTITIONS, end - 2)
-            rest_until(end - 1, chance.uniform(0.7, 1.5))
+            watch(lambda: other.partitions == PARTITIONS, end - 1)
+            before = other.snapshots
+            watch(lambda: other.snapshots > before + NEWER, end - 1)
+            rest_until(end - 1, chance.uniform(0, 0.5))
             gate.release(PRODUCER, REQUESTS)
             rest_until(end, session)
             member.kafka.heal()
@@ -333,12 +337,14 @@ class Faults:
             member, other = pair
             other.kill()
             watch(lambda: member.partitions == PARTITIONS, time.monotonic() + 2 * session)
-            time.sleep(chance.uniform(0.5, 1))
+            time.sleep(chance.uniform(1, 2))
             member.kafka.gate.hold_transactions()
+            # What is held is one transaction; before it ends by itself it is to go on.
+            end = time.monotonic() + TRANSACTION_SECONDS - 3
             time.sleep(chance.uniform(0.2, 0.5))
             other.revive()
-            watch(lambda: other.partitions > 0, time.monotonic() + 1.5 * session)
-            time.sleep(chance.uniform(1.5, 2.5))
+            watch(lambda: other.snapshots > NEWER, end)
+            rest_until(end, chance.uniform(0.5, 1.5))
             member.kafka.heal()
         return True
 

@@ -109,9 +109,18 @@ class Member:
 
     @property
     def partitions(self):
-        """How many it has taken in charge; 0 when it does not say."""
+        """How many it has taken in charge."""
+        return self._metric("partitions_owned")
+
+    @property
+    def snapshots(self):
+        """How many it has committed since its start."""
+        return self._metric("snapshots_total")
+
+    def _metric(self, name):
+        """0 when it does not say."""
         try:
-            return int(self.program.metrics().sum("bridge_partitions_owned"))
+            return int(self.program.metrics().sum(f"bridge_{name}"))
         except (OSError, Failure):
             return 0
 
