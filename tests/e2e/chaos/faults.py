@@ -28,7 +28,6 @@ class Faults:
         self.random = random.Random(seed)
         self.counts = Counter()
         self.problems = []
-        self.orders = 0
         self._brokers = threading.Lock()
         self._api = threading.Lock()
         self._threads = []
@@ -266,7 +265,6 @@ class Faults:
         """A first sync, which orders backfills, or a sync, which is a barrier."""
         kind = chance.choice(["FIRST_SYNC_COMPLETE", "SYNC_COMPLETE"])
         self.world.load.sync(kind, chance.choice(self.world.load.busy))
-        self.orders += kind == "FIRST_SYNC_COMPLETE"
         return True
 
     def large_record(self, chance, until):
@@ -287,6 +285,10 @@ class Faults:
             shared = watch(lambda: sum(owned(pair)) == PARTITIONS and all(owned(pair)), time.monotonic() + SHARE_SECONDS)
             yield pair if shared else None
 
+    def _order_backfills(self):
+        for integration in self.world.load.busy:
+            self.world.load.sync("FIRST_SYNC_COMPLETE", integration)
+
     def overtake(self, chance, until):
         """An enricher is of the group no more, and does not know: the answer to a heartbeat comes late, so that its session
         ends later for itself than for the group. Another one reads those pages of its backfills that it has read but not
@@ -298,9 +300,7 @@ class Faults:
                 return False
             member, other = pair
             member.api.drip(int(chance.uniform(52_000, 64_000)))
-            for integration in self.world.load.busy:
-                self.world.load.sync("FIRST_SYNC_COMPLETE", integration)
-            self.orders += 1
+            self._order_backfills()
             time.sleep(0.2)
             gate = member.kafka.gate
             gate.hold(FETCHER, ANSWERS)
@@ -337,14 +337,15 @@ class Faults:
             member, other = pair
             other.kill()
             watch(lambda: member.partitions == PARTITIONS, time.monotonic() + 2 * session)
-            time.sleep(chance.uniform(1, 2))
+            self._order_backfills()
+            time.sleep(chance.uniform(0.3, 1))
             member.kafka.gate.hold_transactions()
+            watch(lambda: member.kafka.gate.met, time.monotonic() + session)
             # What is held is one transaction; before it ends by itself it is to go on.
             end = time.monotonic() + TRANSACTION_SECONDS - 3
-            time.sleep(chance.uniform(0.2, 0.5))
             other.revive()
             watch(lambda: other.snapshots > NEWER, end)
-            rest_until(end, chance.uniform(0.5, 1.5))
+            rest_until(end, chance.uniform(2, 3))
             member.kafka.heal()
         return True
 

@@ -40,6 +40,7 @@ class Gate:
 
     def __init__(self):
         self._held = frozenset()  # of (kind, direction)
+        self.met = False  # the transactional producer has something that is held
         self._in_transaction = False
         self._hold_next = False
 
@@ -55,7 +56,7 @@ class Gate:
             self.hold(PRODUCER, REQUESTS)
 
     def open(self):
-        self._hold_next = False
+        self._hold_next = self.met = False
         self._held = frozenset()
 
     def holds(self, kind, direction):
@@ -84,6 +85,7 @@ class KafkaProxy(TcpProxy):
         if kind:
             self._kinds[client] = kind
         while self._gate.holds(kind, ANSWERS if is_answer else REQUESTS):
+            self._gate.met |= kind == PRODUCER
             await asyncio.sleep(LOOK_SECONDS)
         if kind == PRODUCER:
             self._gate.passed(key)
