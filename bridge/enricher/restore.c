@@ -184,12 +184,16 @@ static bool restore_slot(struct restoring *restoring, const struct consumer_slot
 static bool restore_patiently(struct restoring *restoring, const struct consumer_slot *slot,
                               int64_t deadline, struct error *error)
 {
+    static struct log_gate gate;
+    int64_t suppressed = 0;
     while (!restore_slot(restoring, slot, error)) {
         struct timespec pause = {0, RETRY_MS * 1000000L};
         if (error->verdict != VERDICT_RETRY || atomic_load(restoring->engine->stopping) ||
             clock_ms() >= deadline)
             return false;
-        log_warn("restore_waits", LOG_TEXT("reason", error->message));
+        if (log_gate_open(&gate, clock_ms(), 5000, &suppressed))
+            log_warn("restore_waits", LOG_TEXT("reason", error->message),
+                     LOG_NUMBER("suppressed", suppressed));
         (void)nanosleep(&pause, NULL);
     }
     return true;

@@ -42,6 +42,11 @@ void message_borrow(struct message *message, const rd_kafka_message_t *from)
         message_header_bytes(message, name, value, length);
 }
 
+bool message_is_stored(const rd_kafka_message_t *report)
+{
+    return report->err == RD_KAFKA_RESP_ERR_NO_ERROR && report->offset >= 0;
+}
+
 const struct message_header *message_find(const struct message *message, const char *name)
 {
     for (size_t i = message->header_count; i > 0; i--) {

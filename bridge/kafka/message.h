@@ -6,6 +6,7 @@
 #define BRIDGE_KAFKA_MESSAGE_H
 
 #include <librdkafka/rdkafka.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "bridge/base/attributes.h"
@@ -38,6 +39,13 @@ void message_header_bytes(struct message *message, const char *name, const void 
 /* A message that was read, or that a delivery report shows, with its headers (of more than
  * MESSAGE_HEADERS the first ones). It borrows all from `from`. */
 void message_borrow(struct message *message, const rd_kafka_message_t *from);
+
+/* Of a delivery report: true when Kafka has told at which offset the message is. Only that proves
+ * it. librdkafka reports messages as delivered, without an offset, when a later one of the same
+ * partition was: it takes for granted that a leader refuses what comes out of turn. One that has
+ * just been elected, and has never heard of the producer, takes any number, and what was on its way
+ * to the leader before it is then reported although nobody has it. */
+bool message_is_stored(const rd_kafka_message_t *report) MUST_CHECK;
 
 /* The last header of that name; NULL when there is none. */
 const struct message_header *message_find(const struct message *message,

@@ -35,9 +35,11 @@ static void on_delivery(rd_kafka_t *handle, const rd_kafka_message_t *message, v
     struct producer *producer = context;
     struct producer_report report = {.opaque = message->_private, .sent = message};
     (void)handle;
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (!message_is_stored(message)) {
         report.outcome = is_refusal(message->err) ? PRODUCER_REFUSED : PRODUCER_NOT_KEPT;
-        report.reason = rd_kafka_err2str(message->err);
+        report.reason = message->err == RD_KAFKA_RESP_ERR_NO_ERROR
+                            ? "Kafka does not say where it is"
+                            : rd_kafka_err2str(message->err);
     }
     producer->options.done(producer->options.context, &report);
 }

@@ -2,11 +2,12 @@
  * The receiver's producer: idempotent, acks=all. It says of every message, once and truthfully,
  * whether Kafka keeps it.
  *
- * Why nothing accepted is lost here: `done` says KEPT only for a delivery report without error, and
- * a report comes only after all in-sync replicas have acknowledged. Everything else (time-out,
- * purge, fatal error) is NOT_KEPT, although the message may have been stored: the sender then
- * repeats it, which is harmless. A producer that turns fatal is replaced by a new one; its messages
- * are reported NOT_KEPT first, and until the new one is warm producer_send refuses.
+ * Why nothing accepted is lost here: `done` says KEPT only for a delivery report with an offset
+ * (message_is_stored), and that comes only after all in-sync replicas have acknowledged. Everything
+ * else (time-out, purge, fatal error, a report that is no more than a conclusion) is NOT_KEPT,
+ * although the message may have been stored: the sender then repeats it, which is harmless. A
+ * producer that turns fatal is replaced by a new one; its messages are reported NOT_KEPT first, and
+ * until the new one is warm producer_send refuses.
  *
  * One thread of its own serves delivery reports and does the replacing; producer_send may be called
  * from any thread and does not wait.

@@ -60,7 +60,8 @@ void range_close(struct range *range)
     free(range);
 }
 
-bool range_partitions(struct range *range, const char *topic, int *partitions, struct error *error)
+/* Asks who leads the topic's partitions, which librdkafka remembers. */
+static rd_kafka_resp_err_t ask_leaders(struct range *range, const char *topic, int *partitions)
 {
     const struct rd_kafka_metadata *metadata = NULL;
     rd_kafka_topic_t *handle = rd_kafka_topic_new(range->ends, topic, NULL);
@@ -74,6 +75,12 @@ bool range_partitions(struct range *range, const char *topic, int *partitions, s
         rd_kafka_metadata_destroy(metadata);
     if (handle != NULL)
         rd_kafka_topic_destroy(handle);
+    return code;
+}
+
+bool range_partitions(struct range *range, const char *topic, int *partitions, struct error *error)
+{
+    rd_kafka_resp_err_t code = ask_leaders(range, topic, partitions);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR ||
            error_set(error, VERDICT_RETRY, "topic %s: %s", topic, rd_kafka_err2str(code));
 }
@@ -160,11 +167,18 @@ void range_stop(struct range *range)
     range->stopped = true;
 }
 
+/* librdkafka asks the leader that it remembers, and an answer of "not the leader" does not make it
+ * ask who is: it would ask the wrong one until its metadata is renewed for some other reason. */
 bool range_bounds(struct range *range, const char *topic, int partition, int64_t *low,
                   int64_t *high, struct error *error)
 {
+    int partitions = 0;
     rd_kafka_resp_err_t code =
         rd_kafka_query_watermark_offsets(range->ends, topic, partition, low, high, ANSWER_MS);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__TIMED_OUT &&
+        ask_leaders(range, topic, &partitions) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        code =
+            rd_kafka_query_watermark_offsets(range->ends, topic, partition, low, high, ANSWER_MS);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR ||
            error_set(error, VERDICT_RETRY, "reading %s: %s", topic, rd_kafka_err2str(code));
 }

@@ -16,6 +16,7 @@ struct transaction_producer {
     int64_t began_ms;
     size_t refused;           /* messages in this transaction */
     size_t tag;               /* of the first of them */
+    bool unproven;            /* a message was reported, but not where it is */
     rd_kafka_resp_err_t code; /* why; NO_ERROR when none was */
 };
 
@@ -23,6 +24,8 @@ static void on_delivery(rd_kafka_t *handle, const rd_kafka_message_t *message, v
 {
     struct transaction_producer *producer = context;
     (void)handle;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR && !message_is_stored(message))
+        producer->unproven = true;
     /* A purged message was not looked at: it follows another's refusal, or a cancel. */
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR ||
         message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
@@ -174,6 +177,7 @@ enum transaction_outcome transaction_begin(struct transaction_producer *producer
 {
     producer->code = RD_KAFKA_RESP_ERR_NO_ERROR;
     producer->refused = 0;
+    producer->unproven = false;
     producer->began_ms = clock_ms();
     rd_kafka_error_t *problem = rd_kafka_begin_transaction(producer->handle);
     if (problem == NULL)
@@ -260,6 +264,8 @@ enum transaction_outcome transaction_flush(struct transaction_producer *producer
     }
     if (producer->code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return refuse(producer, error);
+    if (producer->unproven && !failed)
+        failed = !error_set(error, VERDICT_ABORT, "Kafka does not say where a message is");
     return failed ? give_up(producer, TRANSACTION_ABORTED, error) : TRANSACTION_DONE;
 }
 

@@ -22,6 +22,9 @@ ENRICHER_MIB = 160
 SETTLE_SECONDS = 180
 QUIET_SECONDS = 3
 REFUSAL_SECONDS = 45
+LOOK_EVERY_SECONDS = 15
+STILL_SECONDS = 75
+EVENTS = f"{PREFIX}.events."
 SNAPSHOTS = [f"{PREFIX}.snapshots.{model}" for model in [*READ, ASSEMBLED]]
 TOO_LARGE = "too-large"
 
@@ -72,8 +75,44 @@ class Sent:
         return Counter(self._delivered.values())
 
 
-def settle(world):
-    """Returns when nothing is under way any more; sentences when that does not come."""
+class Hope:
+    """Whether waiting may help. It may not when nothing at all has moved for longer than the program ever rests by itself (a
+    minute between two tries), and when something was found, before or meanwhile, that no time makes good."""
+
+    def __init__(self, world, load, found):
+        self.world = world
+        self.load = load
+        self.found = found
+        self.seen = None
+        self.moved = self.looked = time.monotonic()
+
+    def look(self):
+        """False; fails when there is none."""
+        now = time.monotonic()
+        if now < self.looked + LOOK_EVERY_SECONDS:
+            return False
+        self.looked = now
+        seen = self._everything()
+        if seen != self.seen:
+            self.seen, self.moved = seen, now
+        if now > self.moved + STILL_SECONDS:
+            raise Failure(f"nothing has moved for {STILL_SECONDS} s")
+        if self.found or check_order(self.world) + check_letters(self.world, self.load) + check_processes(self.world):
+            raise Failure("what was found already is not made good by waiting")
+        return False
+
+    def _everything(self):
+        kafka = self.world.cluster.client
+        reader = kafka.consumer("everything", **{"isolation.level": "read_uncommitted"})
+        try:
+            places = {topic: kafka._ends(reader, topic) for topic in kafka.topics(PREFIX)}
+        finally:
+            reader.close()
+        return places, kafka.behind(GROUP, EVENTS), state(self.world)
+
+
+def settle(world, load, found):
+    """Returns when nothing is under way any more; sentences when that does not come. `found`: violations known already."""
     kafka = world.cluster.client
     problems = []
 
@@ -86,11 +125,17 @@ def settle(world):
         except (OSError, Failure):
             return False
 
+    hope = Hope(world, load, found)
+
+    def wait(condition, what, interval):
+        wait_until(lambda: condition() or hope.look(), SETTLE_SECONDS, what, interval)
+
     try:
-        wait_until(quiet, SETTLE_SECONDS, "an empty spool and no waiting records", interval=0.5)
-        kafka.wait_consumed(GROUP, f"{PREFIX}.events.", SETTLE_SECONDS)
-        wait_until(lambda: backfilled(world), SETTLE_SECONDS, lambda: f"backfills: {open_backfills(world)}", interval=2)
-        wait_until(lambda: at_rest(kafka), SETTLE_SECONDS, "snapshots that stay as they are", interval=0.1)
+        wait(quiet, "an empty spool and no waiting records", 0.5)
+        wait(lambda: not kafka.behind(GROUP, EVENTS), lambda: f"(end, committed): {kafka.behind(GROUP, EVENTS)}", 0.2)
+        wait(lambda: not kafka.unsettled(f"{PREFIX}.snapshots."), "the end of all transactions", 0.1)
+        wait(lambda: backfilled(world), lambda: f"backfills: {open_backfills(world)}", 2)
+        wait(lambda: at_rest(kafka), "snapshots that stay as they are", 0.1)
     except (Failure, KafkaException) as failure:
         problems.append(f"settle: {failure}; {state(world)}")
     return problems

@@ -56,7 +56,7 @@ def _run(world, result):
     violations = result.violations
     violations += check_refusal(world, load)
     load.stop()
-    violations += settle(world)
+    violations += settle(world, load, violations)
     sent.fetch()
     watch.stop()
     time.sleep(1)

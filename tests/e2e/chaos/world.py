@@ -7,11 +7,13 @@ import threading
 import time
 
 from chaos.cluster import Cluster
+from chaos.kafka_proxy import Gate, KafkaProxy
 from harness.balancer import Balancer
 from harness.bridge import Bridge
 from harness.ports import reserve_port
 from harness.simulator import SECRET, TOKEN, Simulator
 from harness.tcp_proxy import TcpProxy
+from harness.wait import Failure
 
 NAMES = {"receive": "receiver", "enrich": "enricher"}
 PREFIX = "chaos"
@@ -19,11 +21,16 @@ GROUP = "chaos"
 READ = ["residents", "leases", "units"]
 ASSEMBLED = "contracts"
 MODELS = [*READ, ASSEMBLED]
+PARTITIONS = 6 * len(MODELS)
 SESSION_MS = 6000
 SPOOL_AFTER_MS = 1000
-# What a record may become: larger than a message of this topic may be (SMALL_TOPIC).
+# What a record may become: larger than a message of this topic may be (SMALL_TOPIC). The broker holds the limit against
+# a batch of messages as a whole: this is the most that librdkafka makes of several (batch.size), so that nothing but a
+# message that is too large by itself is refused.
 SMALL_TOPIC = "units"
-SMALL_MESSAGE = 100_000
+SMALL_MESSAGE = 1_000_000
+# A webhook that tells of such a value may tell of the one before as well.
+LARGEST_BODY = 4 * SMALL_MESSAGE
 # 0: done; 69, 75: Kafka was away for too long, to be started again. Anything else is a violation.
 HONEST_ENDS = {0, 69, 75}
 SIMULATOR = {
@@ -44,7 +51,8 @@ class Way:
     """From one process to each broker: `proxies`, in the order of the doors."""
 
     def __init__(self, doors):
-        self.proxies = [TcpProxy() for _ in doors]
+        self.gate = Gate()
+        self.proxies = [KafkaProxy(self.gate) for _ in doors]
         for proxy, door in zip(self.proxies, doors):
             proxy.add_door(door)
 
@@ -61,6 +69,7 @@ class Way:
             proxy.delay(milliseconds)
 
     def heal(self):
+        self.gate.open()
         for proxy in self.proxies:
             proxy.heal()
 
@@ -97,6 +106,23 @@ class Member:
             self.memory = max(self.memory, self.program.memory().get("RssAnon", 0))
         except (FileNotFoundError, ProcessLookupError):
             pass
+
+    @property
+    def partitions(self):
+        """How many it has taken in charge."""
+        return self._metric("partitions_owned")
+
+    @property
+    def snapshots(self):
+        """How many it has committed since its start."""
+        return self._metric("snapshots_total")
+
+    def _metric(self, name):
+        """0 when it does not say."""
+        try:
+            return int(self.program.metrics().sum(f"bridge_{name}"))
+        except (OSError, Failure):
+            return 0
 
     def kill(self):
         self.wanted = False
@@ -154,11 +180,12 @@ class World:
             "bridge.instance": label,
             "receiver.listen": f"127.0.0.1:{reserve_port()}",
             "receiver.secret": SECRET,
+            "receiver.max_body": LARGEST_BODY,
             "receiver.spool_dir": spool,
             "receiver.spool_after_ms": SPOOL_AFTER_MS,
             "kafka.bootstrap.servers": bootstrap,
             "kafka.consumer.session.timeout.ms": SESSION_MS,
-            "kafka.consumer.heartbeat.interval.ms": 1000,
+            "kafka.consumer.heartbeat.interval.ms": 500,
             "topics.prefix": PREFIX,
             "output.format": "json",
             "api.base_url": api,
@@ -167,7 +194,7 @@ class World:
             "api.timeout_ms": 4000,
             "enricher.group": GROUP,
             "enricher.max_delay_ms": 500,
-            "enricher.last_seen_max_delay_ms": 3000,
+            "enricher.last_seen_max_delay_ms": 1500,
             "backfill.max_running": 16,
             "backfill.min_interval_ms": 0,
             # It would make good what another part has lost; half of the seeds run with it.

@@ -132,7 +132,10 @@ class TcpProxy:
             self._enter(port, writer)
             back_reader, back_writer = await asyncio.open_connection(*self._targets[port])
             self._enter(port, back_writer)
-            await asyncio.gather(self._copy(reader, back_writer), self._copy(back_reader, writer))
+            await asyncio.gather(
+                self._copy(reader, back_writer, writer, is_answer=False),
+                self._copy(back_reader, writer, writer, is_answer=True),
+            )
         except OSError:
             reset(writer)
             if back_writer:
@@ -148,10 +151,10 @@ class TcpProxy:
             raise ConnectionResetError
         self._open.add(writer)
 
-    async def _copy(self, reader, writer):
+    async def _copy(self, reader, writer, client, is_answer):
         """One direction. What is read waits in a queue until it is due, so that a delay does not narrow the way."""
         queue = asyncio.Queue(PIECES_UNDER_WAY)
-        await asyncio.gather(self._read(reader, queue), self._write(queue, writer))
+        await asyncio.gather(self._read(reader, queue), self._write(queue, writer, client, is_answer))
 
     async def _read(self, reader, queue):
         data = True
@@ -159,15 +162,19 @@ class TcpProxy:
             data = await reader.read(PIECE)
             await queue.put((self._loop.time() + self._delay, data))
 
-    async def _write(self, queue, writer):
+    async def _write(self, queue, writer, client, is_answer):
         data = True
         while data:
             due, data = await queue.get()
             await asyncio.sleep(max(0, due - self._loop.time()))
-            await self._flowing.wait()
+            await self._may_pass(data, client, is_answer)
             await self._pass(data, writer)
         with contextlib.suppress(OSError):
             writer.write_eof()
+
+    async def _may_pass(self, data, client, is_answer):
+        """Returns when the data may go on. `client` stands for its connection; a proxy that knows the protocol may look at it."""
+        await self._flowing.wait()
 
     async def _pass(self, data, writer):
         while self._drop and len(data) > self._drop:
