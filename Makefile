@@ -133,6 +133,8 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/propexo-bridge $(DESTDIR)$(PREFIX)/bin/propexo-bridge
 	install -d $(DESTDIR)$(PREFIX)/share/propexo-bridge/schemas
 	install -m 644 schemas/*.avsc $(DESTDIR)$(PREFIX)/share/propexo-bridge/schemas/
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's#/usr/local/#$(PREFIX)/#' docker/systemd/propexo-bridge.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/propexo-bridge.service
 
 clean: ## remove what was built
 	rm -rf build
