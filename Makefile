@@ -9,11 +9,12 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 CHAOS_SECONDS ?= 120
 CHAOS_SEED    ?= 1
+FUZZ_SECONDS  ?= 60
 VERSION := 0.1.0
 
 PACKAGES  := librdkafka-dev libmicrohttpd-dev libcurl4-openssl-dev libavro-dev libcjson-dev libinih-dev liblmdb-dev \
              libssl-dev libseccomp-dev libcap-ng-dev libcmocka-dev gcc clang clang-format clang-tidy make pkg-config kcat maven \
-             openjdk-17-jdk-headless nginx-light zlib1g-dev util-linux python3 python3-venv ca-certificates openssl
+             openjdk-17-jdk-headless libclang-rt-dev llvm nginx-light zlib1g-dev util-linux python3 python3-venv ca-certificates openssl
 LIBRARIES := rdkafka libmicrohttpd libcurl avro-c libcjson inih lmdb libcrypto libseccomp libcap-ng
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
@@ -33,9 +34,9 @@ endif
 SIMULATOR := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/simulator/*.c))
 UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 BENCH     := $(patsubst tests/bench/%.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
-C_FILES   := $(wildcard bridge/*.[ch] bridge/*/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/simulator/*.[ch] tests/sanitizers/*.c)
+C_FILES   := $(wildcard bridge/*.[ch] bridge/*/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/simulator/*.[ch] tests/sanitizers/*.c tests/fuzz/*.[ch])
 
-.PHONY: deps all demo test test-unit test-e2e test-long chaos chaos-mutants bench bench-encode bench-planner bench-budget lint format schemas install clean help
+.PHONY: deps all demo test test-unit test-e2e test-long chaos chaos-mutants fuzz fuzz-coverage bench bench-encode bench-planner bench-budget lint format schemas install clean help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -52,6 +53,10 @@ $(BUILD)/propexo-sim: $(SIMULATOR)
 $(BUILD)/test_%: $(BUILD)/tests/unit/test_%.o $(OBJECTS)
 	@echo "  ld  $@"
 	@$(CC) -o $@ $^ $(LIBS) -lcmocka
+
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(OBJECTS)
+	@echo "  ld  $@"
+	@$(CC) -o $@ $^ $(LIBS) $(FUZZ_LINK) -lcmocka
 
 $(BUILD)/bench_%: $(BUILD)/tests/bench/bench_%.o $(OBJECTS)
 	@echo "  ld  $@"
@@ -104,6 +109,12 @@ chaos: deps ## faults of every kind for a while, then what must hold (CHAOS_SECO
 chaos-mutants: deps ## planted bugs, each of which the chaos must find, 40 minutes (ARGS="name" chooses)
 	@$(MAKE) --no-print-directory -s all build/venv/.stamp build/e2e/kafka/.stamp
 	@build/venv/bin/python tests/e2e/chaos/mutants $(ARGS)
+
+fuzz: deps ## hostile bytes for each parser, with sanitizers (FUZZ=name chooses, FUZZ_SECONDS=60 each)
+	@python3 tests/fuzz/fuzz.py --seconds $(FUZZ_SECONDS) $(FUZZ)
+
+fuzz-coverage: deps ## what of the parsers the corpora of build/fuzz reach
+	@python3 tests/fuzz/fuzz.py --coverage $(FUZZ)
 
 bench: bench-encode bench-planner bench-budget ## all measurements; exit 1 when a target is missed
 

@@ -4,7 +4,7 @@
 run.py              the room rule, the schemas' check, unit and end-to-end tests
 run.py unit         unit tests only
 run.py e2e [ARG...] end-to-end tests only; the arguments go to pytest
-run.py long [ARG...] the end-to-end tests that take minutes, which the others leave out
+run.py long [ARG...] the end-to-end tests that take minutes, which the others leave out, and the fuzz targets
 
 With SANITIZER=address|undefined|thread in the environment the programs are built with that sanitizer, and of the
 end-to-end tests only those marked `sanitizer` run: one short flow through everything.
@@ -108,6 +108,8 @@ def main(arguments):
         results.append(end_to_end("not long", arguments[1:]))
     if what == "long":
         results.append(end_to_end("long", arguments[1:]))
+        if len(arguments) == 1:
+            results.append(one("every fuzz target for a minute", [sys.executable, "tests/fuzz/fuzz.py"]))
     passed, failed, skipped = map(sum, zip(*results))
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 0 if passed and not failed and not skipped else 1

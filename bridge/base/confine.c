@@ -177,9 +177,10 @@ bool confine_calls(struct error *error)
     int code = filter == NULL ? -ENOMEM : seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
     for (size_t i = 0; code == 0 && i < ARRAY_LENGTH(allowed); i++)
         code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
-    for (size_t i = 0; code == 0 && i < ARRAY_LENGTH(families); i++)
-        code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                                SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+    for (size_t i = 0; code == 0 && i < ARRAY_LENGTH(families); i++) {
+        struct scmp_arg_cmp family = {0, SCMP_CMP_EQ, (scmp_datum_t)families[i], 0};
+        code = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &family);
+    }
     if (code == 0)
         code = seccomp_load(filter);
     seccomp_release(filter);
