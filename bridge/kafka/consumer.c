@@ -25,6 +25,8 @@ struct consumer {
     int wake[2];
     int incomplete;
     bool lost; /* the session timed out, and nothing was assigned since */
+    int64_t session_ms;
+    int64_t settled_ms; /* when the first assignment had been taken over; 0: not yet */
     bool failed;
     struct error failure; /* what consumer_next reports */
 };
@@ -147,6 +149,8 @@ static void on_rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code,
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         consumer->lost = false;
         assign(consumer, partitions);
+        if (consumer->settled_ms == 0)
+            consumer->settled_ms = clock_ms();
         return;
     }
     consumer->lost = rd_kafka_assignment_lost(handle) != 0;
@@ -162,6 +166,14 @@ static void subscribe(struct consumer *consumer)
     rd_kafka_resp_err_t code = rd_kafka_subscribe(consumer->handle, consumer->subscription);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         fail(consumer, VERDICT_CONFIGURATION, "subscribing", rd_kafka_err2str(code));
+}
+
+static int64_t read_session(const rd_kafka_conf_t *settings)
+{
+    char text[32] = "0";
+    size_t size = sizeof text;
+    (void)rd_kafka_conf_get(settings, "session.timeout.ms", text, &size);
+    return strtoll(text, NULL, 10);
 }
 
 struct consumer *consumer_new(const struct kafka_context *kafka, const struct topics *topics,
@@ -181,6 +193,7 @@ struct consumer *consumer_new(const struct kafka_context *kafka, const struct to
     rd_kafka_conf_t *settings = kafka_settings(kafka, KAFKA_CONSUMER, error);
     if (settings == NULL)
         goto failed;
+    consumer->session_ms = read_session(settings);
     rd_kafka_conf_set_opaque(settings, consumer);
     rd_kafka_conf_set_rebalance_cb(settings, on_rebalance);
     consumer->handle = kafka_open(RD_KAFKA_CONSUMER, settings, error);
@@ -213,6 +226,14 @@ void consumer_clear_fd(struct consumer *consumer)
         ;
 }
 
+/* True while the group may not yet know for good that this process has the name: a coordinator that
+ * was elected meanwhile may have missed our joining, and take us for the stranger beside the
+ * process before us. */
+static bool is_new_here(const struct consumer *consumer)
+{
+    return consumer->settled_ms == 0 || clock_ms() - consumer->settled_ms < consumer->session_ms;
+}
+
 /* Ends the message. False when the group will not have us any more. */
 static bool survive(const struct consumer *consumer, rd_kafka_message_t *message,
                     struct error *error)
@@ -237,11 +258,12 @@ static bool survive(const struct consumer *consumer, rd_kafka_message_t *message
         return error_set(error, VERDICT_RETRY,
                          "the session in the consumer group timed out, and the group cannot be "
                          "joined again without a new start");
-    return error_set(error, VERDICT_CONFIGURATION, "the consumer group refuses this instance: %s%s",
-                     reason,
-                     fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID
-                         ? "; another process runs with the same bridge.instance"
-                         : "");
+    bool is_fenced = fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+    bool is_certain = !is_fenced || !is_new_here(consumer);
+    return error_set(error, is_certain ? VERDICT_CONFIGURATION : VERDICT_RETRY,
+                     "the consumer group refuses this instance: %s%s%s", reason,
+                     is_fenced ? "; another process runs with the same bridge.instance" : "",
+                     is_certain ? "" : ", or the group has lost sight of this one");
 }
 
 enum consumer_result consumer_next(struct consumer *consumer, struct consumer_event *event,

@@ -18,6 +18,7 @@
 /* The session ends so long after the last answered heartbeat; the next one is sent halfway. */
 #define SESSION_MS "4000"
 #define BEAT_MS    "2000"
+#define SETTLE_MS  4200 /* a session, and some */
 #define LATE_MS    3200 /* an answer that comes behind the session's end */
 #define REVOKE_MS  3000 /* longer than until the next heartbeat after that */
 
@@ -135,10 +136,25 @@ static enum verdict refused(struct bench *bench)
 static void test_another_process_of_the_name(void **state)
 {
     struct bench *bench = *state;
+    struct error error;
     await_assigned(bench);
+    int64_t until_ms = clock_ms() + SETTLE_MS;
+    while (clock_ms() < until_ms)
+        assert_int_equal(turn(bench, &error), CONSUMER_NOTHING);
     rd_kafka_mock_push_request_errors(bench->cluster, HEARTBEAT, 1,
                                       RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
     assert_int_equal(refused(bench), VERDICT_CONFIGURATION);
+    assert_int_equal(bench->revoked, 0);
+}
+
+/* So soon after its joining the group may not have heard of that, and take it for the stranger. */
+static void test_a_joining_that_was_lost(void **state)
+{
+    struct bench *bench = *state;
+    await_assigned(bench);
+    rd_kafka_mock_push_request_errors(bench->cluster, HEARTBEAT, 1,
+                                      RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
+    assert_int_equal(refused(bench), VERDICT_RETRY);
     assert_int_equal(bench->revoked, 0);
 }
 
@@ -159,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_another_process_of_the_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_joining_that_was_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_session_that_timed_out, setup, teardown),
     };
     return cmocka_run_group_tests_name("consumer", tests, NULL, NULL);
