@@ -10,7 +10,9 @@ A finding is left in build/fuzz and told; the exit code is 1 then.
 
 import argparse
 import json
+import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -48,12 +50,12 @@ def fuzz(name, seconds):
     limit = ["-runs=0"] if seconds == 0 else [f"-max_total_time={seconds}"]
     options = ["-timeout=10", "-rss_limit_mb=2048", "-max_len=8192", "-print_final_stats=1", f"-artifact_prefix={BUILD}/{name}-"]
     command = [BUILD / f"fuzz_{name}", *limit, *options, found, kept]
-    result = subprocess.run(command, cwd=TOP, capture_output=True, text=True, errors="replace")
-    stats = dict(line.split(":", 1) for line in result.stderr.splitlines() if line.startswith("stat::"))
-    runs = stats.get("stat::number_of_executed_units", "?").strip()
+    environment = os.environ | {"LSAN_OPTIONS": f"suppressions={TOP}/tests/fuzz/leak.supp:print_suppressions=0"}
+    result = subprocess.run(command, cwd=TOP, env=environment, capture_output=True, text=True, errors="replace")
+    runs = re.findall(r"stat::number_of_executed_units:\s*(\d+)", result.stderr) or ["?"]
     if result.returncode != 0:
         print(result.stderr[-6000:], file=sys.stderr)
-    print(f"{name}: {'a finding' if result.returncode else 'nothing found'}, {runs} runs, {len(list(found.iterdir()))} inputs", flush=True)
+    print(f"{name}: {'a finding' if result.returncode else 'nothing found'}, {runs[-1]} runs, {len(list(found.iterdir()))} inputs", flush=True)
     return result.returncode == 0
 
 

@@ -4,8 +4,10 @@
 
 #include "tests/fuzz/fuzz.h"
 
+/* avro-c refuses some schemas that our plan is content with: of those that are none of ours. */
 static void check_record(struct encoder *encoder, const struct schema *schema, const cJSON *record)
 {
+    bool is_foreign = schema_find(schema->model) != schema;
     struct encoding info = {0};
     struct error error = {0};
     const void *bytes = NULL;
@@ -25,7 +27,8 @@ static void check_record(struct encoder *encoder, const struct schema *schema, c
         CHECK(same(as_avro, as_json));
         cJSON_Delete(as_avro);
     } else {
-        CHECK(info.too_large);
+        CHECK(info.too_large || is_foreign);
+        CHECK(error.message[0] != '\0');
     }
     cJSON_Delete(as_json);
 }
