@@ -253,7 +253,8 @@ void ingest_decide(struct ingest *ingest, const struct ingest_request *request, 
                                .time = clock_format(wall_ms, time)};
     ingest_route(ingest, &body, result);
     if (credential == CREDENTIAL_INTEGRATION &&
-        strcmp(result->webhook.integration_id, path_integration) != 0) {
+        (path_integration == NULL ||
+         strcmp(result->webhook.integration_id, path_integration) != 0)) {
         ingest_free(result);
         refuse(result, INGEST_BAD_SIGNATURE, "other_integration");
     }
