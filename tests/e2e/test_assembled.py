@@ -42,7 +42,10 @@ def assert_equals_truth(propexo, snapshots, registry):
     return records, total
 
 
-@pytest.mark.parametrize("times", ["all", "none", "mixed"])
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize("times", [pytest.param("all", marks=LONG), pytest.param("none", marks=LONG), "mixed"])
 def test_late_and_repeated_webhooks_end_in_the_truth(simulator, bridge, kafka, registry, snapshots, prefix, times):
     propexo = simulator(**FLAGS, diff_updated_at=times)
     running = bridge("run", {"bridge.models": MODELS}, simulator=propexo, registry=registry)

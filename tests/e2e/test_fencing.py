@@ -186,7 +186,7 @@ def check(pair, kind, snapshots, stop, go_on, seconds):
     pair.check(snapshots)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [KINDS[0], *(pytest.param(kind, marks=pytest.mark.long) for kind in KINDS[1:])])
 def test_a_stopped_enricher(pair, kind, snapshots):
     one = pair(kind, 8000)
     check(one, kind, snapshots, one.first.freeze, one.first.thaw, 0)

@@ -104,7 +104,7 @@ def plant(propexo, kafka, prefix, chance, registry=None):
     return planted
 
 
-@pytest.mark.parametrize("form", ["json", "avro"])
+@pytest.mark.parametrize("form", [pytest.param("json", marks=pytest.mark.long), "avro"])
 def test_a_hundred_differences(form, simulator, bridge, kafka, prefix, request):
     registry = request.getfixturevalue("registry") if form == "avro" else None
     propexo = simulator(models=MODELS, records=900, integrations=3, created_ties=40, limit_per_minute=0)
