@@ -102,13 +102,3 @@ def test_check_says_what_is_wrong(simulator, bridge, registry):
     away.start()
     assert away.wait() == 69
     assert "registry" in away.output() and "FAILED" in away.output()
-
-
-def test_two_instances_of_one_name(simulator, bridge, prefix):
-    sim = simulator(records=10, integrations=1, models=["units"], limit_per_minute=0)
-    config = {"bridge.models": ["units"], "bridge.instance": f"{prefix}-same"}
-    first = bridge("enrich", config, simulator=sim, start=False, exit_code=78)
-    first.start_ready().wait_event("assigned", 30)
-    bridge("enrich", config, simulator=sim).wait_event("assigned", 30)
-    assert first.wait(60) == 78
-    assert "bridge.instance" in first.log()
