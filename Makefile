@@ -13,9 +13,9 @@ FUZZ_SECONDS  ?= 60
 VERSION := 0.1.0
 
 PACKAGES  := librdkafka-dev libmicrohttpd-dev libcurl4-openssl-dev libavro-dev libcjson-dev libinih-dev liblmdb-dev \
-             libssl-dev libseccomp-dev libcap-ng-dev libcmocka-dev gcc clang clang-format clang-tidy make pkg-config kcat maven \
+             libssl-dev libgnutls28-dev libseccomp-dev libcap-ng-dev libcmocka-dev gcc clang clang-format clang-tidy make pkg-config kcat maven \
              openjdk-17-jdk-headless libclang-rt-dev llvm nginx-light zlib1g-dev util-linux python3 python3-venv ca-certificates openssl
-LIBRARIES := rdkafka libmicrohttpd libcurl avro-c libcjson inih lmdb libcrypto libseccomp libcap-ng
+LIBRARIES := rdkafka libmicrohttpd libcurl avro-c libcjson inih lmdb libcrypto gnutls libseccomp libcap-ng
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
             -Wwrite-strings -Wvla -Wformat=2 -Wundef -Werror

@@ -25,7 +25,7 @@
     X(WEBHOOKS_WAITING, gauge, "webhooks_waiting", "",                                             \
       "Webhook requests that wait for Kafka's acknowledgement.")                                   \
     X(RELOADS, counter, "reloads_total", "outcome=\"ok\"",                                         \
-      "Times that files were read again, at SIGHUP or because one of secrets had changed.")        \
+      "Times that files were read again, at SIGHUP or because one had changed.")                   \
     X(RELOADS_FAILED, counter, "reloads_total", "outcome=\"failed\"", "")                          \
     X(HTTP_CONNECTIONS, gauge, "http_connections", "", "Open connections of both ports.")          \
     X(HTTP_CONNECTIONS_REFUSED, counter, "http_connections_refused_total", "",                     \
@@ -37,6 +37,10 @@
     X(HTTP_REFUSED_BODY, counter, "http_refused_total", "reason=\"body\"", "")                     \
     X(HTTP_REFUSED_RATE, counter, "http_refused_total", "reason=\"rate\"", "")                     \
     X(HTTP_REFUSED_ROOM, counter, "http_refused_total", "reason=\"room\"", "")                     \
+    X(TLS_EXPIRY, gauge, "tls_certificate_expiry_timestamp_seconds", "",                           \
+      "When the receiver's certificate expires; 0: it has none.")                                  \
+    X(TLS_CLIENTS_REFUSED, counter, "tls_client_certificates_refused_total", "",                   \
+      "Handshakes ended because of the client's certificate.")                                     \
     X(SPOOL_EVENTS, gauge, "spool_events", "", "Events that the spool holds for Kafka.")           \
     X(SPOOL_BYTES, gauge, "spool_bytes", "", "Room that these take in the spool's file.")          \
     X(SPOOL_WRITTEN, counter, "spool_written_total", "", "Events that were written to the spool.") \

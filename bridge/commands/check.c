@@ -84,7 +84,8 @@ static int check_api(const struct config *config)
                                    .connect_timeout_ms = PING_MS,
                                    .timeout_ms = (int)config->api.timeout_ms,
                                    .max_body = (size_t)4 << 20,
-                                   .bearer = config->api.token};
+                                   .bearer = config->api.token,
+                                   .ca_file = config->api.ca};
     char *url = memory_format("%s/v1/properties/?limit=1", config->api.base_url);
     struct http_client *client = http_client_new(&options, &error);
     bool ok = client != NULL && http_client_call(client, url, NULL, NULL, &answer, &error);

@@ -28,7 +28,8 @@ struct listing *listing_open(const struct config *config, struct error *error)
                                    .connect_timeout_ms = CONNECT_MS,
                                    .timeout_ms = (int)config->api.timeout_ms,
                                    .max_body = MAX_BODY,
-                                   .bearer = config->api.token};
+                                   .bearer = config->api.token,
+                                   .ca_file = config->api.ca};
     struct http_client *client = http_client_new(&options, error);
     if (client == NULL)
         return NULL;

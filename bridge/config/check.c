@@ -62,6 +62,9 @@ static void check_receiver(struct load *load)
     place = where(load, "receiver", "tls_key");
     if (is_set(config->receiver.tls_key) && !is_set(config->receiver.tls_certificate))
         load_problem(load, &place, "needs receiver.tls_certificate as well");
+    place = where(load, "receiver", "tls_client_ca");
+    if (is_set(config->receiver.tls_client_ca) && !is_set(config->receiver.tls_certificate))
+        load_problem(load, &place, "needs receiver.tls_certificate as well");
     place = where(load, "receiver", "max_body");
     if (place.source == SOURCE_DEFAULT)
         place = where(load, "topics", "max_message");

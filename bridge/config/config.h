@@ -80,6 +80,7 @@ struct config {
         int64_t idle_timeout_ms;
         char *tls_certificate;
         char *tls_key;
+        char *tls_client_ca;
         char *spool_dir;
         int64_t spool_max_mb;
         int64_t spool_after_ms;
@@ -112,6 +113,7 @@ struct config {
         int64_t requests_per_minute; /* 0 = no limit of our own */
         int64_t max_concurrency;
         int64_t timeout_ms;
+        char *ca;
     } api;
     struct {
         char *group;

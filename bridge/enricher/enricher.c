@@ -283,7 +283,8 @@ static bool start_parts(struct enricher *enricher, const struct kafka_context *k
                                    .connect_timeout_ms = CONNECT_MS,
                                    .timeout_ms = (int)config->api.timeout_ms,
                                    .max_body = 2 * (size_t)config->topics.max_message,
-                                   .bearer = config->api.token};
+                                   .bearer = config->api.token,
+                                   .ca_file = config->api.ca};
     struct consumer_callbacks callbacks = {on_assigned, on_revoked, engine};
     engine->http = http_client_new(&options, error);
     if (engine->http == NULL)

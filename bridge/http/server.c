@@ -195,12 +195,13 @@ static bool start_daemon(struct server *server, int listening, struct error *err
 {
     const struct server_options *options = &server->options;
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
-    struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, memory_text(options->tls_certificate)},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, memory_text(options->tls_key)},
-        {MHD_OPTION_END, 0, NULL}};
+    bool encrypted = tls_is_wanted(&options->tls);
+    static char priorities[] = TLS_PRIORITIES;
+    struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)tls_identify},
+                                   {MHD_OPTION_HTTPS_PRIORITIES, 0, priorities},
+                                   {MHD_OPTION_END, 0, NULL}};
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
-    if (options->tls_certificate != NULL)
+    if (encrypted)
         flags |= MHD_USE_TLS;
     unsigned idle_s = (unsigned)(options->limits.idle_ms / 1000) + SLACK_SECONDS;
     server->daemon = MHD_start_daemon(
@@ -210,21 +211,27 @@ static bool start_daemon(struct server *server, int listening, struct error *err
         request_on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)options->limits.max_connections,
         MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        options->limits.max_head + HEAD_SLACK, MHD_OPTION_ARRAY,
-        options->tls_certificate != NULL ? tls : none, MHD_OPTION_END);
-    free(tls[0].ptr_value);
-    free(tls[1].ptr_value);
+        options->limits.max_head + HEAD_SLACK, MHD_OPTION_ARRAY, encrypted ? tls : none,
+        MHD_OPTION_END);
     if (server->daemon == NULL)
-        return error_set(error, VERDICT_CONFIGURATION,
-                         "the %s's HTTP server did not start: is the TLS certificate and its key "
-                         "valid PEM?",
-                         options->name);
+        return error_set(error, VERDICT_FATAL, "the %s's HTTP server did not start", options->name);
     const union MHD_DaemonInfo *info =
         MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     server->epoll_fd = info->epoll_fd;
     server->listening = listening;
-    server->connections.encrypted = options->tls_certificate != NULL;
+    server->connections.encrypted = encrypted;
     return true;
+}
+
+bool server_reload(struct server *server, struct error *error)
+{
+    return !tls_is_wanted(&server->options.tls) || tls_load(&server->options.tls, error);
+}
+
+static void forget_tls(const struct server *server)
+{
+    if (tls_is_wanted(&server->options.tls))
+        tls_unload();
 }
 
 struct server *server_new(const struct server_options *options, struct error *error)
@@ -238,6 +245,8 @@ struct server *server_new(const struct server_options *options, struct error *er
     server->wake_fd = -1;
     fit_files(server);
     (void)pthread_mutex_init(&server->lock, NULL);
+    if (!server_reload(server, error))
+        goto failed;
     int listening = listen_open(options->listen, server->address, error);
     if (listening < 0)
         goto failed;
@@ -257,6 +266,7 @@ struct server *server_new(const struct server_options *options, struct error *er
 failed:
     if (server->wake_fd >= 0)
         (void)close(server->wake_fd);
+    forget_tls(server);
     (void)pthread_mutex_destroy(&server->lock);
     free(server);
     return NULL;
@@ -286,6 +296,7 @@ void server_free(struct server *server)
     wake(server);
     (void)pthread_join(server->thread, NULL);
     MHD_stop_daemon(server->daemon);
+    forget_tls(server);
     (void)close(server->wake_fd);
     (void)pthread_mutex_destroy(&server->lock);
     peers_free(&server->peers);

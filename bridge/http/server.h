@@ -37,6 +37,7 @@
 #include "bridge/base/attributes.h"
 #include "bridge/base/error.h"
 #include "bridge/http/peers.h"
+#include "bridge/http/tls.h"
 
 struct server;
 struct server_request;
@@ -62,8 +63,7 @@ struct server_options {
     const char *name;   /* for the log: "receiver", "admin" */
     const char *listen; /* host:port; port 0 chooses a free one */
     struct server_limits limits;
-    const char *tls_certificate; /* PEM texts, both or neither NULL */
-    const char *tls_key;
+    struct tls_files tls; /* borrowed for the server's life; one server of a process has some */
     void (*handle)(void *context, struct server_request *request);
     void (*finish)(void *context, struct server_request *request); /* NULL when nothing sleeps */
     void *context;
@@ -71,6 +71,9 @@ struct server_options {
 
 /* Binds and starts the loop thread. NULL with `error` when the address cannot be bound. */
 struct server *server_new(const struct server_options *options, struct error *error) MUST_CHECK;
+
+/* Reads the files of TLS again (tls_load); true when it has none. Any thread, one at a time. */
+bool server_reload(struct server *server, struct error *error) MUST_CHECK;
 
 /* host:port as bound. Lives as long as the server. */
 const char *server_address(const struct server *server);

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "bridge/base/clock.h"
-#include "bridge/base/file.h"
 #include "bridge/base/health.h"
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
@@ -16,10 +15,9 @@
 #include "bridge/receiver/credentials.h"
 #include "bridge/receiver/ingest.h"
 #include "bridge/receiver/keeper.h"
-#include "bridge/receiver/secret_files.h"
 #include "bridge/receiver/spool_file.h"
+#include "bridge/receiver/watch.h"
 
-#define PEM_MAXIMUM   ((size_t)256 << 10)
 #define RETRY_SECONDS "5"
 
 struct receiver {
@@ -29,7 +27,7 @@ struct receiver {
     struct keeper *keeper;
     struct server *server;
     struct network *proxies;
-    struct secret_files secret_files;
+    struct watch watch;
 };
 
 /* While a request sleeps its state is the answer it will get: a status, and whether the event went
@@ -224,14 +222,6 @@ bool receiver_check(const struct config *config, struct error *error)
     return *folder == '\0' || spool_file_check(folder, config->topics.prefix, error);
 }
 
-static bool read_pem(const char *path, char **text, struct error *error)
-{
-    if (*path == '\0')
-        return true;
-    *text = file_read(path, PEM_MAXIMUM, error);
-    return *text != NULL;
-}
-
 static struct server_limits limits_of(struct receiver *receiver, const struct config *config)
 {
     const struct config_list *proxies = &config->receiver.trusted_proxies;
@@ -259,22 +249,16 @@ static struct server_limits limits_of(struct receiver *receiver, const struct co
 static bool start_server(struct receiver *receiver, const struct config *config,
                          struct error *error)
 {
-    char *certificate = NULL;
-    char *key = NULL;
-    if (read_pem(config->receiver.tls_certificate, &certificate, error) &&
-        read_pem(config->receiver.tls_key, &key, error)) {
-        struct server_options options = {.name = "receiver",
-                                         .listen = config->receiver.listen,
-                                         .limits = limits_of(receiver, config),
-                                         .tls_certificate = certificate,
-                                         .tls_key = key,
-                                         .handle = handle,
-                                         .finish = finish,
-                                         .context = receiver};
-        receiver->server = server_new(&options, error);
-    }
-    free(certificate);
-    free(key);
+    struct server_options options = {.name = "receiver",
+                                     .listen = config->receiver.listen,
+                                     .limits = limits_of(receiver, config),
+                                     .tls = {.certificate = config->receiver.tls_certificate,
+                                             .key = config->receiver.tls_key,
+                                             .client_ca = config->receiver.tls_client_ca},
+                                     .handle = handle,
+                                     .finish = finish,
+                                     .context = receiver};
+    receiver->server = server_new(&options, error);
     return receiver->server != NULL;
 }
 
@@ -282,7 +266,7 @@ struct receiver *receiver_new(const struct kafka_context *kafka, const struct to
                               const struct selection *selection, struct error *error)
 {
     struct receiver *receiver = memory_new(1, sizeof *receiver);
-    secret_files_start(&receiver->secret_files, kafka->config);
+    watch_start(&receiver->watch, kafka->config);
     receiver->credentials = read_credentials(kafka->config, error);
     if (receiver->credentials == NULL) {
         free(receiver);
@@ -309,16 +293,21 @@ const char *receiver_address(const struct receiver *receiver)
 
 bool receiver_has_news(struct receiver *receiver)
 {
-    return secret_files_changed(&receiver->secret_files);
+    return watch_changed(&receiver->watch);
 }
 
+/* Neither waits for the other: a certificate with a mistake does not keep old secrets valid. */
 bool receiver_reload(struct receiver *receiver, struct error *error)
 {
-    struct credentials *next = read_credentials(receiver->ingest.config, error);
-    if (next == NULL)
-        return false;
-    credentials_free(atomic_exchange(&receiver->next, next));
-    return true;
+    struct error no_tls = {.message = ""};
+    struct error no_secrets = {.message = ""};
+    bool encrypted = server_reload(receiver->server, &no_tls);
+    struct credentials *next = read_credentials(receiver->ingest.config, &no_secrets);
+    if (next != NULL)
+        credentials_free(atomic_exchange(&receiver->next, next));
+    return (encrypted && next != NULL) ||
+           error_set(error, VERDICT_CONFIGURATION, "%s%s%s", no_tls.message,
+                     encrypted || next != NULL ? "" : "; ", no_secrets.message);
 }
 
 void receiver_drain(struct receiver *receiver, int timeout_ms)

@@ -36,13 +36,13 @@ struct receiver *receiver_new(const struct kafka_context *kafka, const struct to
 /* host:port as bound. */
 const char *receiver_address(const struct receiver *receiver);
 
-/* True when a file of secrets has changed since the start, or since the last such answer. The
- * service's thread, about once a second. */
+/* True when a file of secrets or of TLS has changed since the start, or since the last such answer.
+ * The service's thread, about once a second. */
 bool receiver_has_news(struct receiver *receiver) MUST_CHECK;
 
-/* Reads the files of secrets again; requests that come from then on are held against what they
- * say. False with VERDICT_CONFIGURATION when they cannot be used: then those before stay in force.
- * The service's thread. */
+/* Reads the files of secrets and of TLS again; requests, and handshakes, that come from then on are
+ * held against what they say. False with VERDICT_CONFIGURATION when some cannot be used: then those
+ * before stay in force in their place. The service's thread. */
 bool receiver_reload(struct receiver *receiver, struct error *error) MUST_CHECK;
 
 /* Takes no new connections and answers what waits, for at most `timeout_ms`. */

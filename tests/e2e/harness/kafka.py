@@ -95,18 +95,23 @@ class Kafka(JavaServer):
 
     def _write_properties(self, extra):
         controller = self._controller()
-        names = [f"DOOR{number}" for number in range(len(self.doors))]
-        inner = [f"{name}://127.0.0.1:{door.inner}" for name, door in zip(names, self.doors)]
-        outer = [f"{name}://{door.bootstrap}" for name, door in zip(names, self.doors)]
-        protocols = [f"{name}:PLAINTEXT" for name in ("PLAINTEXT", "CONTROLLER", *names)]
+        listeners = self._listeners()
+        inner = [f"{name}://127.0.0.1:{port}" for name, port, _, _ in listeners]
+        outer = [f"{name}://{told}" for name, _, told, _ in listeners]
+        protocols = [f"{name}:{protocol}" for name, _, _, protocol in listeners]
         settings = SETTINGS | {
-            "listeners": ",".join([f"PLAINTEXT://{self.bootstrap}", f"CONTROLLER://{controller}", *inner]),
-            "advertised.listeners": ",".join([f"PLAINTEXT://{self.bootstrap}", *outer]),
-            "listener.security.protocol.map": ",".join(protocols),
+            "listeners": ",".join([*inner, f"CONTROLLER://{controller}"]),
+            "advertised.listeners": ",".join(outer),
+            "listener.security.protocol.map": ",".join([*protocols, "CONTROLLER:PLAINTEXT"]),
             "log.dirs": self.data,
         }
         lines = [f"{key}={value}\n" for key, value in (settings | self._quorum(controller) | extra).items()]
         self._properties.write_text("".join(lines), encoding="utf-8")
+
+    def _listeners(self):
+        """Of each its name, port, the address that it tells as its own, and its security protocol."""
+        doors = [(f"DOOR{number}", door.inner, door.bootstrap, "PLAINTEXT") for number, door in enumerate(self.doors)]
+        return [("PLAINTEXT", self.port, self.bootstrap, "PLAINTEXT"), *doors]
 
     def _controller(self):
         return f"127.0.0.1:{reserve_port()}"
@@ -129,10 +134,14 @@ class Kafka(JavaServer):
 
     def _format(self):
         cluster = str(uuid.uuid4())
-        tool = ("kafka.tools.StorageTool", "format", "--standalone")
+        tool = ("kafka.tools.StorageTool", "format", "--standalone", *self._first_records())
         process = self.run(self._java(*tool, "--cluster-id", cluster, "--config", self._properties))
         if process.wait() != 0:
             raise Failure(self._message("cannot format its log folder"))
+
+    def _first_records(self):
+        """Arguments for what the cluster is to know from its first start on."""
+        return ()
 
     def _answers(self):
         """True when it lists its topics: the broker is out of its recovery and knows its controller."""
