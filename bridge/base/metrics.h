@@ -47,6 +47,9 @@
     X(SPOOL_SENT, counter, "spool_sent_total", "", "Events that Kafka has taken from the spool.")  \
     X(SPOOL_FAILURES, counter, "spool_failures_total", "",                                         \
       "Times that the spool's disk, or Kafka, has refused what the spool asked of it.")            \
+    X(KAFKA_TOKENS, counter, "kafka_tokens_total", "outcome=\"ok\"",                               \
+      "Requests of a token for Kafka's OAUTHBEARER.")                                              \
+    X(KAFKA_TOKENS_FAILED, counter, "kafka_tokens_total", "outcome=\"failed\"", "")                \
     X(PRODUCERS_REBUILT, counter, "producers_rebuilt_total", "",                                   \
       "Producers replaced after a fatal error.")                                                   \
     X(EVENTS_CONSUMED, counter, "events_consumed_total", "",                                       \

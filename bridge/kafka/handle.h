@@ -15,7 +15,9 @@
 rd_kafka_t *kafka_open(rd_kafka_type_t type, rd_kafka_conf_t *settings,
                        struct error *error) MUST_CHECK;
 
-/* Waits until a broker answers; false with VERDICT_RETRY when none does. */
+/* Waits until a broker answers; false with VERDICT_RETRY, and what the last one to refuse has said,
+ * when none does. A certificate or a password that is not good may be so for a while only: a broker
+ * can get another one. For a handle that nobody else polls. */
 bool kafka_ping(rd_kafka_t *handle, int timeout_ms, struct error *error) MUST_CHECK;
 
 /*

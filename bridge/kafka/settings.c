@@ -6,6 +6,7 @@
 
 #include "bridge/base/clock.h"
 #include "bridge/base/log.h"
+#include "bridge/kafka/oauth.h"
 
 struct setting {
     const char *name;
@@ -146,11 +147,16 @@ static bool set_configured(rd_kafka_conf_t *settings, const struct config *confi
                            enum kafka_role role, struct error *error)
 {
     bool produces = role == KAFKA_PRODUCER || is_transactional(role);
+    bool oauth = oauth_is_wanted(config);
+    if (oauth && !oauth_configure(settings, config, error))
+        return false;
     for (size_t i = 0; i < config->kafka.property_count; i++) {
         const struct config_property *property = &config->kafka.properties[i];
         if (property->side == PROPERTY_PRODUCER && !produces)
             continue;
         if (property->side == PROPERTY_CONSUMER && !consumes(role))
+            continue;
+        if (oauth && oauth_takes(property->name))
             continue;
         if (!set(settings, property->name, property->value, property->origin, error))
             return false;

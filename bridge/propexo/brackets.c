@@ -4,7 +4,7 @@
 
 struct brackets brackets_scan(const char *text, size_t length)
 {
-    struct brackets found = {0};
+    struct brackets found = {.values = 1};
     bool in_string = false;
     for (size_t i = 0; i < length; i++) {
         char c = text[i];
@@ -15,7 +15,10 @@ struct brackets brackets_scan(const char *text, size_t length)
                 in_string = false;
         } else if (c == '"') {
             in_string = true;
+        } else if (c == ',') {
+            found.values++;
         } else if (c == '{' || c == '[') {
+            found.values++;
             if (++found.open > found.deepest)
                 found.deepest = found.open;
         } else if ((c == '}' || c == ']') && found.open > 0) {

@@ -139,11 +139,25 @@ static bool too_deep(const char *body, size_t length)
     return brackets_scan(body, length).deepest > CJSON_NESTING_LIMIT;
 }
 
+/* Why a long body must not be parsed, or NULL: its tree would take too much memory. */
+static const char *unreadable(const char *body, size_t length)
+{
+    if (length <= 2 * (size_t)WEBHOOK_MAX_VALUES)
+        return NULL;
+    struct brackets brackets = brackets_scan(body, length);
+    if (brackets.deepest > CJSON_NESTING_LIMIT)
+        return "too-deep";
+    return brackets.values > WEBHOOK_MAX_VALUES ? "too-many-values" : NULL;
+}
+
 struct webhook webhook_parse(const char *body, size_t length)
 {
     struct webhook webhook = {.class = WEBHOOK_NOT_JSON, .code = "not-json"};
     if (!utf8_valid(body, length))
         return webhook;
+    const char *reason = unreadable(body, length);
+    if (reason != NULL)
+        return not_understood(webhook, reason);
     webhook.root = json_parse(body, length);
     if (webhook.root == NULL)
         return too_deep(body, length) ? not_understood(webhook, "too-deep") : webhook;

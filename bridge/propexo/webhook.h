@@ -17,6 +17,10 @@
 /* Longest integration id, record id or kind that is routed, in bytes. */
 #define WEBHOOK_ID_MAXIMUM 512
 
+/* Most values (members and items, at any depth) of a body that is parsed: each takes some 100 bytes
+ * of memory, and as few as two of the body. */
+#define WEBHOOK_MAX_VALUES 100000
+
 enum webhook_class {
     WEBHOOK_EVENT,    /* DATA_NEW or DATA_UPDATE: goes to the model's events topic */
     WEBHOOK_ACTIVITY, /* syncs, jobs, write failures: goes to the activity topic */

@@ -38,6 +38,7 @@ static const char *explain(const char *code)
     } texts[] = {
         {"not-json", "the body is not JSON in UTF-8"},
         {"too-deep", "the body nests deeper than 1000 levels"},
+        {"too-many-values", "the body has more than 100000 values"},
         {"not-an-object", "the body is not a JSON object"},
         {"duplicate-key", "a member that routing reads stands twice in one object"},
         {"bad-integration-id", "integration_id is not a text of 1 to 512 bytes"},

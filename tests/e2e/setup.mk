@@ -2,7 +2,7 @@
 
 E2E_PYTHON ?= /usr/bin/python3
 E2E_MAVEN ?= mvn -q -B -Dstyle.color=never
-E2E_STAMPS := build/venv/.stamp build/e2e/kafka/.stamp build/e2e/registry/.stamp
+E2E_STAMPS := build/venv/.stamp build/e2e/kafka/.stamp build/e2e/kafka-3.9/.stamp build/e2e/registry/.stamp
 
 build/venv/.stamp: tests/e2e/requirements.txt
 	@echo "fetching the Python packages of the end-to-end tests"
@@ -15,6 +15,13 @@ build/e2e/kafka/.stamp: tests/e2e/kafka/pom.xml
 	@echo "fetching Apache Kafka"
 	@rm -rf $(@D)
 	@$(E2E_MAVEN) -f $< package
+	@touch $@
+
+# For SCRAM: Debian 12's librdkafka cannot log in by it to Kafka 4. See tests/e2e/README.md.
+build/e2e/kafka-3.9/.stamp: tests/e2e/kafka/pom.xml
+	@echo "fetching Apache Kafka 3.9"
+	@rm -rf $(@D)
+	@$(E2E_MAVEN) -f $< -Dkafka.version=3.9.1 -Doutput=$(abspath $(@D)) package
 	@touch $@
 
 build/e2e/registry/.stamp: tests/e2e/registry/pom.xml

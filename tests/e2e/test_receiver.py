@@ -65,6 +65,7 @@ TABLE = [
     ("an array", [wrapped()], 200, DEAD, None, "not-an-object"),
     ("a text", b'"hello"', 200, DEAD, None, "not-an-object"),
     ("1,000 levels", nested(1000), 200, DEAD, None, "too-deep"),
+    ("100,001 values", b'{"x":[' + b"0," * 100_000 + b"0]}", 200, DEAD, None, "too-many-values"),
     ("900 levels", nested(900), 200, DEAD, None, "no-kind"),
     ("duplicate key", b'{"record_id":"a","record_id":"b","meta":{"object":"residents"},"diff":{}}', 200, DEAD, None, "duplicate-key"),
     ("no object", wrapped(object=None) | {"meta": {}}, 200, DEAD, INTEGRATION, "no-object"),

@@ -348,6 +348,8 @@ static void test_keys_together(void **state)
     static const struct mistake mistakes[] = {
         {.set = "receiver.tls_key=pem",
          .problems = "--set receiver.tls_key: needs receiver.tls_certificate as well\n"},
+        {.set = "receiver.tls_client_ca=pem",
+         .problems = "--set receiver.tls_client_ca: needs receiver.tls_certificate as well\n"},
         {.ini = "[receiver]\ntls_certificate = pem\n",
          .problems = "bridge.conf:2: [receiver] tls_certificate: needs receiver.tls_key as well\n"},
         {.ini = "[registry]\nuser = u\npassword = p\ntoken = t\n",

@@ -333,6 +333,39 @@ static void test_nesting(void **state)
     free(text);
 }
 
+static struct webhook parse_wide(size_t values, const char *value)
+{
+    struct buffer body = buffer_new((size_t)4 << 20);
+    buffer_append_text(&body, "{" EVENT "," UNIT ",\"record_id\":\"r\",\"x\":[");
+    for (size_t i = 0; i < values; i++)
+        buffer_append_format(&body, "%s%s", i == 0 ? "" : ",", value);
+    buffer_append_text(&body, "]}");
+    struct webhook webhook = webhook_parse(buffer_text(&body), body.length);
+    buffer_free(&body);
+    return webhook;
+}
+
+/* As many as it may have, and one more; what looks like many in a text does not count. */
+static void test_number_of_values(void **state)
+{
+    (void)state;
+    size_t others = 5; /* the body, its members, the list, and what a list begins with */
+    struct webhook most = parse_wide(WEBHOOK_MAX_VALUES - others, "0");
+    struct webhook more = parse_wide(WEBHOOK_MAX_VALUES - others + 1, "0");
+    struct webhook texts = parse_wide(20000, "\"[,,,,,,{\\\",,,,\"");
+    struct webhook lists = parse_wide(60000, "[{}]");
+    assert_int_equal(most.class, WEBHOOK_EVENT);
+    assert_int_equal(more.class, WEBHOOK_UNKNOWN);
+    assert_string_equal(more.code, "too-many-values");
+    assert_null(more.root);
+    assert_int_equal(texts.class, WEBHOOK_EVENT);
+    assert_string_equal(lists.code, "too-many-values");
+    webhook_free(&most);
+    webhook_free(&more);
+    webhook_free(&texts);
+    webhook_free(&lists);
+}
+
 /* Ids of 512 bytes are routed, of 513 not. */
 static void test_long_ids(void **state)
 {
@@ -394,8 +427,8 @@ int main(void)
         cmocka_unit_test(test_events),         cmocka_unit_test(test_activity),
         cmocka_unit_test(test_not_understood), cmocka_unit_test(test_not_json),
         cmocka_unit_test(test_truncated),      cmocka_unit_test(test_not_utf8),
-        cmocka_unit_test(test_nesting),        cmocka_unit_test(test_long_ids),
-        cmocka_unit_test(test_every_model),
+        cmocka_unit_test(test_nesting),        cmocka_unit_test(test_number_of_values),
+        cmocka_unit_test(test_long_ids),       cmocka_unit_test(test_every_model),
     };
     return cmocka_run_group_tests_name("webhook", tests, NULL, NULL);
 }

@@ -20,6 +20,7 @@ from harness.process import TOP
 from harness.wait import Failure, wait_until
 
 LIBRARIES = TOP / "build/e2e/kafka/lib"
+LIBRARIES_3_9 = TOP / "build/e2e/kafka-3.9/lib"
 LOGGING = TOP / "tests/e2e/kafka/log4j2.properties"
 ISOLATIONS = ("read_committed", "read_uncommitted")
 ANSWER_SECONDS = 30
@@ -81,6 +82,7 @@ class Door:
 
 class Kafka(JavaServer):
     name = "kafka"
+    libraries = LIBRARIES
 
     def __init__(self, directory, settings=None, doors=0):
         """`settings` are broker properties that join or replace those above; `doors` is a number of `Door`s."""
@@ -122,7 +124,7 @@ class Kafka(JavaServer):
     # Start and stop
 
     def _java(self, *arguments):
-        return ["-Xmx512m", f"-Dlog4j2.configurationFile={LOGGING}", "-cp", f"{LIBRARIES}/*", *arguments]
+        return ["-Xmx512m", f"-Dlog4j2.configurationFile={LOGGING}", "-cp", f"{self.libraries}/*", *arguments]
 
     def _command(self):
         return self._java("kafka.Kafka", self._properties)

@@ -16,10 +16,11 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from harness.kafka import Kafka
+from harness.kafka import LIBRARIES, Kafka
 from harness.ports import reserve_port
 
 AUDIENCE = "kafka"
+ISSUER = "issuer"
 CLIENT_SECRET = "the-secret-of-the-client"
 MODULE = "org.apache.kafka.common.security"
 
@@ -43,7 +44,7 @@ class Issuer:
                 good = base64.b64encode(f"bridge:{CLIENT_SECRET}".encode()).decode()
                 allowed = user == f"Basic {good}"
                 now = int(time.time())
-                claims = {"sub": "bridge", "aud": AUDIENCE, "iss": "issuer", "iat": now, "exp": now + 600}
+                claims = {"sub": "bridge", "aud": AUDIENCE, "iss": ISSUER, "iat": now, "exp": now + 600}
                 token = jwt.encode({"alg": "RS256", "kid": "one"}, claims, key).decode()
                 answer = {"access_token": token, "token_type": "Bearer", "expires_in": 600}
                 body = json.dumps(answer if allowed else {"error": "invalid_client"}).encode()
@@ -68,41 +69,53 @@ class Issuer:
 class SecuredKafka(Kafka):
     """The plaintext listener is for the tests, whom everything is allowed; others may what `allow` says.
 
-    Passwords of PLAIN and SCRAM are "NAME-password" of each of `users`.
+    Passwords of PLAIN and SCRAM are "NAME-password" of each of `users`. With an `issuer` OAUTHBEARER is taken as well.
     """
 
-    def __init__(self, directory, issued, authority, users, issuer):
-        """`issued` are certificates by a name of theirs, each shown on a TLS listener of that name; "good" on others too."""
-        self.ports = {name: reserve_port() for name in ("mutual", "sasl", *issued)}
+    def __init__(self, directory, issued, users, authority=None, issuer=None, libraries=LIBRARIES):
+        """`issued` are certificates by a name of theirs, each shown on a TLS listener of that name. "good" is shown on two
+        more: "sasl", and with an authority "mutual", which takes clients that the authority vouches for."""
+        self.ports = {name: reserve_port() for name in ("sasl", *(["mutual"] if authority else []), *issued)}
         self.users = users
+        self.libraries = libraries
+        self._jvm = []
         settings = {
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": "User:ANONYMOUS",
-            "ssl.keystore.type": "PEM",
-            "ssl.truststore.type": "PEM",
-            "listener.name.mutual.ssl.client.auth": "required",
-            "listener.name.mutual.ssl.truststore.location": authority.certificate,
-            "listener.name.mutual.ssl.truststore.type": "PEM",
         }
         for name in self.ports:
             one = issued.get(name, issued["good"])
             settings[f"listener.name.{name}.ssl.keystore.location"] = one.both
             settings[f"listener.name.{name}.ssl.keystore.type"] = "PEM"
-        plain = " ".join(f'user_{user}="{password(user)}"' for user in users)
-        sasl = "listener.name.sasl"
-        settings |= {
-            f"{sasl}.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
-            f"{sasl}.plain.sasl.jaas.config": f"{MODULE}.plain.PlainLoginModule required {plain};",
-            f"{sasl}.scram-sha-256.sasl.jaas.config": f"{MODULE}.scram.ScramLoginModule required;",
-            f"{sasl}.scram-sha-512.sasl.jaas.config": f"{MODULE}.scram.ScramLoginModule required;",
-            f"{sasl}.oauthbearer.sasl.jaas.config": f"{MODULE}.oauthbearer.OAuthBearerLoginModule required;",
-            f"{sasl}.oauthbearer.sasl.server.callback.handler.class":
-                f"{MODULE}.oauthbearer.OAuthBearerValidatorCallbackHandler",
-            f"{sasl}.oauthbearer.sasl.oauthbearer.jwks.endpoint.url": issuer.keys.as_uri(),
-            f"{sasl}.oauthbearer.sasl.oauthbearer.expected.audience": AUDIENCE,
+        if authority:
+            settings |= {
+                "listener.name.mutual.ssl.client.auth": "required",
+                "listener.name.mutual.ssl.truststore.location": authority.certificate,
+                "listener.name.mutual.ssl.truststore.type": "PEM",
+            }
+        super().__init__(directory, settings | self._sasl(issuer))
+
+    def _sasl(self, issuer):
+        plain = " ".join(f'user_{user}="{password(user)}"' for user in self.users)
+        here = "listener.name.sasl"
+        settings = {
+            f"{here}.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512" + (",OAUTHBEARER" if issuer else ""),
+            f"{here}.plain.sasl.jaas.config": f"{MODULE}.plain.PlainLoginModule required {plain};",
+            f"{here}.scram-sha-256.sasl.jaas.config": f"{MODULE}.scram.ScramLoginModule required;",
+            f"{here}.scram-sha-512.sasl.jaas.config": f"{MODULE}.scram.ScramLoginModule required;",
         }
-        self._allowed_urls = issuer.keys.as_uri()
-        super().__init__(directory, settings)
+        if issuer is None:
+            return settings
+        self._jvm = [f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={issuer.keys.as_uri()}"]
+        here = f"{here}.oauthbearer"
+        handler = f"{MODULE}.oauthbearer.OAuthBearerValidatorCallbackHandler"
+        return settings | {
+            f"{here}.sasl.jaas.config": f"{MODULE}.oauthbearer.OAuthBearerLoginModule required;",
+            f"{here}.sasl.server.callback.handler.class": handler,
+            f"{here}.sasl.oauthbearer.jwks.endpoint.url": issuer.keys.as_uri(),
+            f"{here}.sasl.oauthbearer.expected.audience": AUDIENCE,
+            f"{here}.sasl.oauthbearer.expected.issuer": ISSUER,
+        }
 
     def _listeners(self):
         more = [
@@ -120,7 +133,7 @@ class SecuredKafka(Kafka):
         ]
 
     def _java(self, *arguments):
-        return [f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={self._allowed_urls}", *super()._java(*arguments)]
+        return [*self._jvm, *super()._java(*arguments)]
 
     def allow(self, user, kind, name, *operations, prefixed=False):
         """`kind` is topic, group, transactional_id or broker (the cluster); returns when the broker has it."""
