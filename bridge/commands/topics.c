@@ -35,9 +35,10 @@ int command_topics(const struct config *config, bool apply)
         goto failed;
     }
     (void)fputs(buffer_text(&report), stdout);
-    (void)printf("%d created, %d missing, %d differ\n", findings.created, findings.missing,
+    (void)printf("%d created, %d missing, %d differ", findings.created, findings.missing,
                  findings.drifted);
-    code = findings.missing + findings.drifted > 0 ? 1 : EX_OK;
+    (void)printf(findings.unread > 0 ? ", %d cannot be read\n" : "\n", findings.unread);
+    code = findings.missing + findings.drifted + findings.unread > 0 ? 1 : EX_OK;
 
 failed:
     if (code != EX_OK && code != 1)

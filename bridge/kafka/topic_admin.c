@@ -155,6 +155,9 @@ bool topic_admin_create(struct topic_admin *admin, const struct topic_plan *plan
 static void compare_one(struct topic_plan *plan, const rd_kafka_ConfigResource_t *resource)
 {
     size_t count = 0;
+    rd_kafka_resp_err_t code = rd_kafka_ConfigResource_error(resource);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        (void)snprintf(plan->unread, sizeof plan->unread, "%s", rd_kafka_err2str(code));
     const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &count);
     for (size_t i = 0; i < plan->policy_count; i++) {
         struct topic_policy *policy = &plan->policies[i];

@@ -28,6 +28,7 @@ struct topic_plan {
     int found_partitions; /* 0 = the topic is not there */
     struct topic_policy policies[TOPIC_POLICIES];
     size_t policy_count;
+    char unread[128]; /* why its policies could not be read; "" when they were */
 };
 
 struct topic_admin;
@@ -40,7 +41,7 @@ void topic_admin_close(struct topic_admin *admin); /* NULL is allowed */
 bool topic_admin_look(struct topic_admin *admin, struct topic_plan *plans, size_t count,
                       struct error *error) MUST_CHECK;
 
-/* Fills `found` and `differs` of the policies of topics that exist. */
+/* Fills `found` and `differs` of the policies of topics that exist, or `unread`. */
 bool topic_admin_compare(struct topic_admin *admin, struct topic_plan *plans, size_t count,
                          struct error *error) MUST_CHECK;
 

@@ -138,6 +138,12 @@ static void report_line(struct buffer *report, const char *what, const struct to
     (void)buffer_append_text(report, "\n");
 }
 
+static void report_unread(struct buffer *report, const struct topic_plan *plan)
+{
+    if (report != NULL)
+        (void)buffer_append_format(report, "unread  %s: %s\n", plan->name, plan->unread);
+}
+
 static bool has_drifted(const struct topic_plan *plan)
 {
     if (plan->found_partitions != plan->partitions)
@@ -157,6 +163,9 @@ static void report_all(const struct topic_plan *plans, size_t count, bool create
             report_line(report, create ? "created" : "create", &plans[i]);
             findings->missing += !create;
             findings->created += create;
+        } else if (plans[i].unread[0] != '\0') {
+            report_unread(report, &plans[i]);
+            findings->unread++;
         } else if (has_drifted(&plans[i])) {
             report_line(report, "drift", &plans[i]);
             findings->drifted++;
@@ -230,8 +239,9 @@ static bool wait_visible(struct topic_admin *admin, struct topic_plan *plans, si
             return true;
         if (clock_ms() >= deadline)
             return error_set(error, patient ? VERDICT_RETRY : VERDICT_CONFIGURATION,
-                             "the topic %s is not there; make the topics with `propexo-bridge "
-                             "topics apply` or set topics.create = true",
+                             "the topic %s is not there, or not shown to this user; make the "
+                             "topics with `propexo-bridge topics apply` or set topics.create = "
+                             "true, or see to the user's rights",
                              missing);
         topic_admin_pause(admin, 50);
     }
@@ -252,6 +262,10 @@ bool topics_prepare(const struct kafka_context *kafka, struct embedded *embedded
     if (ok && findings.drifted > 0)
         log_warn("topics_drift", LOG_NUMBER("count", findings.drifted),
                  LOG_TEXT("hint", "propexo-bridge topics plan shows what differs"));
+    if (ok && findings.unread > 0)
+        log_info(
+            "topics_unread", LOG_NUMBER("count", findings.unread),
+            LOG_TEXT("hint", "whether they have drifted is not known without DescribeConfigs"));
     if (ok) {
         admin = topic_admin_open(kafka, error);
         ok = admin != NULL && wait_visible(admin, plans, count, create, error) &&

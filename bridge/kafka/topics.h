@@ -37,6 +37,7 @@ struct topics_findings {
     int missing;
     int created;
     int drifted; /* there, but with another policy or partition count than planned */
+    int unread;  /* there, but the user may not see their policies */
 };
 
 /*
