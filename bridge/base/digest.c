@@ -1,8 +1,10 @@
 #include "bridge/base/digest.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bridge/base/memory.h"
 
@@ -30,14 +32,28 @@ void digest_add(struct digest *digest, const void *bytes, size_t length)
     check(EVP_DigestUpdate(digest->context, bytes, length));
 }
 
+static const char *write_hex(const unsigned char *bytes, size_t length, char *text)
+{
+    for (size_t i = 0; i < length; i++)
+        (void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    return text;
+}
+
+const char *digest_hmac(const char *key, const void *bytes, size_t length,
+                        char text[DIGEST_TEXT_SIZE])
+{
+    unsigned char made[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    check(HMAC(EVP_sha256(), key, (int)strlen(key), bytes, length, made, &size) != NULL);
+    return write_hex(made, size, text);
+}
+
 const char *digest_end(struct digest *digest, char text[DIGEST_TEXT_SIZE])
 {
     unsigned char bytes[EVP_MAX_MD_SIZE];
     unsigned length = 0;
     check(EVP_DigestFinal_ex(digest->context, bytes, &length));
-    for (size_t i = 0; i < length; i++)
-        (void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
-    return text;
+    return write_hex(bytes, length, text);
 }
 
 void digest_free(struct digest *digest)

@@ -1,4 +1,4 @@
-/* SHA-256 (FIPS 180-4). Any thread. */
+/* SHA-256 (FIPS 180-4) and HMAC with it (RFC 2104). Any thread. */
 #ifndef BRIDGE_BASE_DIGEST_H
 #define BRIDGE_BASE_DIGEST_H
 
@@ -11,6 +11,10 @@
 
 /* As lower-case hex. Returns `text`. */
 const char *digest_sha256(const void *bytes, size_t length, char text[DIGEST_TEXT_SIZE]);
+
+/* The keyed one, as lower-case hex. Returns `text`. */
+const char *digest_hmac(const char *key, const void *bytes, size_t length,
+                        char text[DIGEST_TEXT_SIZE]);
 
 /* Its first eight bytes, big-endian: enough to tell spoilt bytes from whole ones. */
 uint64_t digest_short(const void *bytes, size_t length) MUST_CHECK;

@@ -60,6 +60,8 @@
       "Events not worked on again: an earlier commit tells them as done.")                         \
     X(PROGRESS_WRITTEN, counter, "progress_written_total", "",                                     \
       "Texts published that say how far backfills have come.")                                     \
+    X(REDACTED, counter, "fields_redacted_total", "",                                              \
+      "Values dropped or hashed in records and events (snapshots.redact).")                        \
     X(EXPIRED, counter, "records_expired_total", "",                                               \
       "Records that got a tombstone because no sync has seen them for long.")                      \
     X(EVENTS_RECOVERED, counter, "events_recovered_total", "",                                     \

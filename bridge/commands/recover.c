@@ -119,6 +119,7 @@ static bool take_change(struct recovery *recovery, const char *integration_id, c
         recovery->skipped++;
         return true;
     }
+    redaction_change(recovery->orders.selection->redaction, model, json_member(item, "data_diff"));
     char *text = recreate_event(integration_id, model->name, change.record_id, change.is_new,
                                 change.content);
     bool ok = true;

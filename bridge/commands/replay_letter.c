@@ -72,6 +72,20 @@ static const char *source_of(const struct ingest *ingest, const struct message *
     return NULL;
 }
 
+/* A letter from before events were redacted. */
+static void redact(const struct ingest *ingest, struct replay_letter *letter)
+{
+    struct message *event = &letter->event;
+    struct webhook webhook = webhook_parse(event->value, event->value_length);
+    if (webhook.root != NULL)
+        letter->text = redaction_body(ingest->selection->redaction, webhook.model, webhook.root);
+    webhook_free(&webhook);
+    if (letter->text == NULL)
+        return;
+    event->value = letter->text;
+    event->value_length = strlen(letter->text);
+}
+
 static void send_back(const struct ingest *ingest, const struct message *seen,
                       struct replay_letter *letter)
 {
@@ -87,6 +101,8 @@ static void send_back(const struct ingest *ingest, const struct message *seen,
                                      .key_length = seen->key_length,
                                      .value = seen->value,
                                      .value_length = seen->value_length};
+    if (letter->event.value != NULL && redaction_has_events(ingest->selection->redaction))
+        redact(ingest, letter);
     dead_letter_keep(&letter->event, seen);
     dead_letter_add_past(&letter->event, &letter->past, &letter->texts);
 }
@@ -117,7 +133,7 @@ void replay_letter_read(struct ingest *ingest, const struct message *seen, int64
                         struct replay_letter *letter)
 {
     *letter = (struct replay_letter){.past = dead_letter_returns(seen)};
-    bool cut = says(seen, "original", "cut");
+    bool cut = says(seen, "original", "cut") || says(seen, "original", "withheld");
     if (cut || says(seen, "original", "gone"))
         letter->fate = order_again(ingest, seen, letter) ? REPLAY_ORDERED
                        : cut                             ? REPLAY_CUT

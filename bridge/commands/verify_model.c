@@ -100,9 +100,12 @@ static cJSON *read_row(struct check *check, const cJSON *row)
     struct error error;
     const void *text = NULL;
     size_t length = 0;
-    if (!encoder_json(check->encoder, row, SNAPSHOT_TEXT_MAXIMUM, &text, &length, &info, &error))
-        return NULL;
-    return comparison_read(check->comparison, text, length);
+    cJSON *record = cJSON_Duplicate(row, true);
+    redaction_record(check->verification->orders.selection->redaction, check->model, record);
+    bool ok =
+        encoder_json(check->encoder, record, SNAPSHOT_TEXT_MAXIMUM, &text, &length, &info, &error);
+    cJSON_Delete(record);
+    return ok ? comparison_read(check->comparison, text, length) : NULL;
 }
 
 /* What a difference is called, from both sides. */

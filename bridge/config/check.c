@@ -90,6 +90,20 @@ static void check_registry(struct load *load)
         load_problem(load, &place, "needs registry.user as well");
 }
 
+static void check_redaction(struct load *load)
+{
+    const struct config *config = load->config;
+    struct setting place = where(load, "snapshots", "redact");
+    const struct config_list *fields = &config->snapshots.redact;
+    for (size_t i = 0; i < fields->count && !is_set(config->snapshots.redact_key); i++) {
+        if (!text_ends_with(fields->items[i], ":hash"))
+            continue;
+        load_problem(load, &place,
+                     "has :hash, which needs snapshots.redact_key or redact_key_file");
+        return;
+    }
+}
+
 static void settle_format(struct load *load)
 {
     struct config *config = load->config;
@@ -161,5 +175,6 @@ void check_config(struct load *load, unsigned needs)
     check_paths(load);
     check_receiver(load);
     check_registry(load);
+    check_redaction(load);
     check_needs(load, needs);
 }

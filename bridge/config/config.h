@@ -130,7 +130,12 @@ struct config {
     } backfill;
     struct {
         int64_t expire_unseen_days;
+        struct config_list redact; /* "model.field[.field...][:drop|:hash]" each */
+        char *redact_key;
     } snapshots;
+    struct {
+        bool redact;
+    } events;
     struct {
         bool reconcile;
         int64_t grace_ms;

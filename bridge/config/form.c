@@ -40,6 +40,27 @@ const char *form_model(const char *text)
     return right ? NULL : "is not a model's name";
 }
 
+const char *form_redaction(const char *text)
+{
+    static const char wrong[] = "is not model.field, model.field:drop or model.field:hash";
+    char model[LONGEST_MODEL + 1];
+    size_t length = strcspn(text, ".");
+    if (text[length] == '\0' || length > LONGEST_MODEL)
+        return wrong;
+    memcpy(model, text, length);
+    model[length] = '\0';
+    if (form_model(model) != NULL)
+        return wrong;
+    const char *name = text + length;
+    while (*name == '.') {
+        size_t size = strspn(++name, LETTERS DIGITS "_-");
+        if (size == 0)
+            return wrong;
+        name += size;
+    }
+    return *name == '\0' || strcmp(name, ":drop") == 0 || strcmp(name, ":hash") == 0 ? NULL : wrong;
+}
+
 /* `text` is a decimal number from `least` to 65535 of at most five digits. */
 static bool is_port(const char *text, int least)
 {

@@ -16,6 +16,10 @@ const char *form_key(const char *text);
  */
 const char *form_model(const char *text);
 
+/* What is to be redacted: model.field, more names with dots between them for what is below it, and
+ * perhaps :drop or :hash. */
+const char *form_redaction(const char *text);
+
 /* Where to listen: host:port or [IPv6]:port, port 0 to 65535. */
 const char *form_address(const char *text);
 

@@ -196,6 +196,18 @@ const struct config_key config_keys[] = {
      .unit = "days", .offset = AT(snapshots.expire_unseen_days),
      .help = "A record that syncs have not seen for so long gets a tombstone; 0: none does."},
 
+    {"snapshots", "redact", TYPE_FIELDS, .initial = "", .offset = AT(snapshots.redact),
+     .help = "Fields that snapshots do not have (`drop`, also without a word), or have as a keyed "
+             "hash (`hash`); more names after dots for what is below one."},
+    {"snapshots", "redact_key", TYPE_SECRET, .initial = "", .least = 16,
+     .offset = AT(snapshots.redact_key), .help = "Key of these hashes (HMAC-SHA256)."},
+    {"snapshots", "redact_key_file", TYPE_SECRET_FILE, .initial = "", .least = 16,
+     .offset = AT(snapshots.redact_key), .help = "File that holds `redact_key`."},
+
+    {"events", "redact", TYPE_BOOL, .initial = "false", .offset = AT(events.redact),
+     .help = "Redact the same fields in events, activity and dead letters; before they reach Kafka "
+             "or the spool."},
+
     {"sync", "reconcile", TYPE_BOOL, .initial = "true", .offset = AT(sync.reconcile),
      .help = "After each sync, look for webhooks that did not arrive."},
     {"sync", "grace_ms", TYPE_INTEGER, .initial = "3000", .least = 0, .most = 3600000,

@@ -25,6 +25,7 @@ enum config_type {
     TYPE_CHOICES,     /* unsigned: a bit for each of `choices` that is in the list */
     TYPE_NETWORKS,    /* struct config_list: IP addresses and networks, 10.0.0.0/8 */
     TYPE_MODELS,      /* struct config_list: model names, or one `*` */
+    TYPE_FIELDS,      /* struct config_list: model.field[:drop|hash] */
     TYPE_BROKERS,     /* char *: `embedded`, or host:port,... without spaces */
     TYPE_ADDRESS,     /* char *: host:port or [IPv6]:port */
     TYPE_URL,         /* char *: http or https, without a slash at the end */

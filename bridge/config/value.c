@@ -174,6 +174,29 @@ static bool parse_models(const struct config_key *key, const char *text, void *f
     return ok;
 }
 
+static bool parse_fields(const struct config_key *key, const char *text, void *field,
+                         struct error *error)
+{
+    struct config_list given = {0};
+    bool ok = list_split(&given, text);
+    if (!ok)
+        refuse(key, NULL, "has too many items", error);
+    for (size_t i = 0; ok && i < given.count; i++) {
+        char *item = given.items[i];
+        for (char *p = item; *p != '\0' && *p != '.'; p++) /* a model's name, as elsewhere */
+            *p = *p == '-' ? '_' : *p;
+        if (form_redaction(item) != NULL)
+            ok = refuse(key, item, form_redaction(item), error);
+    }
+    if (ok) {
+        list_free(field);
+        *(struct config_list *)field = given;
+        return true;
+    }
+    list_free(&given);
+    return false;
+}
+
 static bool parse_networks(const struct config_key *key, const char *text, void *field,
                            struct error *error)
 {
@@ -257,7 +280,7 @@ static void unset(const struct config_key *key, void *field)
 {
     if (key->type == TYPE_CHOICE)
         *(int *)field = 0;
-    else if (key->type == TYPE_NETWORKS)
+    else if (key->type == TYPE_NETWORKS || key->type == TYPE_FIELDS)
         list_free(field);
     else if (key->type != TYPE_SECRET && key->type != TYPE_SECRET_FILE)
         put_text(field, memory_text(""));
@@ -279,6 +302,8 @@ static bool parse_typed(const struct config_key *key, const char *text, void *fi
         return parse_choices(key, text, field, error);
     case TYPE_NETWORKS:
         return parse_networks(key, text, field, error);
+    case TYPE_FIELDS:
+        return parse_fields(key, text, field, error);
     case TYPE_MODELS:
         return parse_models(key, text, field, error);
     case TYPE_BROKERS:
@@ -300,7 +325,8 @@ static bool parse_typed(const struct config_key *key, const char *text, void *fi
 
 bool value_parse(const struct config_key *key, const char *text, void *field, struct error *error)
 {
-    bool list = key->type == TYPE_MODELS || key->type == TYPE_BROKERS || key->type == TYPE_CHOICES;
+    bool list = key->type == TYPE_MODELS || key->type == TYPE_FIELDS || key->type == TYPE_BROKERS ||
+                key->type == TYPE_CHOICES;
     if (text[0] == '\0' && key->initial[0] == '\0') {
         unset(key, field);
         return true;
@@ -329,6 +355,7 @@ void value_free(const struct config_key *key, void *field)
     case TYPE_SECRET_FILE:
         return;
     case TYPE_NETWORKS:
+    case TYPE_FIELDS:
     case TYPE_MODELS:
         list_free(field);
         return;
@@ -399,6 +426,7 @@ void value_write(const struct config_key *key, const void *field, size_t column,
         write_chosen(key, *(const unsigned *)field, out);
         return;
     case TYPE_NETWORKS:
+    case TYPE_FIELDS:
     case TYPE_MODELS:
         list_write(field, column, out);
         return;
@@ -434,6 +462,7 @@ void value_write_range(const struct config_key *key, struct buffer *out)
         [TYPE_SECRET_FILE] = "path of a file",
         [TYPE_BOOL] = "true, false",
         [TYPE_NETWORKS] = "IP addresses and networks",
+        [TYPE_FIELDS] = "model.field, with :drop or :hash",
         [TYPE_MODELS] = "model names, or `*` for all",
         [TYPE_BROKERS] = "host:port, ..., or embedded",
         [TYPE_ADDRESS] = "host:port",

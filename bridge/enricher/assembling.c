@@ -75,8 +75,11 @@ static struct assembly *load(struct engine *engine, int place, int number, const
         return assembly_new(id, integration_id);
     }
     assembly = assembly_read(text, length);
-    if (assembly != NULL)
+    if (assembly != NULL) { /* a state may be older than what is redacted now */
+        redaction_record(engine->selection->redaction, engine->selection->models[place],
+                         assembly_fields(assembly));
         return assembly;
+    }
     log_error("assembly_unreadable", LOG_TEXT("model", model), LOG_TEXT("record_id", id));
     return assembly_new(id, integration_id);
 }
@@ -137,6 +140,7 @@ void engine_take_assembled(struct engine *engine, const struct consumer_event *e
     struct event_ref ref = {event->slot, event->message->offset};
     struct claim claim = {0};
     offsets_take(engine->offsets, ref.slot, ref.offset, 1);
+    redaction_told(engine->selection->redaction, webhook->model, webhook->root);
     if (count_fields(webhook) > FIELDS_MAXIMUM) {
         claim_add(&claim, ref, now_ms);
         engine_dead_letter(engine, place, id, integration_id, &claim, 1, "too-many-fields",

@@ -81,6 +81,11 @@ struct assembly *assembly_read(const char *text, size_t length)
     return NULL;
 }
 
+cJSON *assembly_fields(struct assembly *assembly)
+{
+    return assembly->fields;
+}
+
 void assembly_free(struct assembly *assembly)
 {
     if (assembly == NULL)

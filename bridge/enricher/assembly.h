@@ -71,6 +71,9 @@ size_t assembly_close(struct assembly *assembly);
 /* Fields that are marked: nothing could tell which of two values is the newer. */
 size_t assembly_marked(const struct assembly *assembly);
 
+/* The values that are known, for whoever must redact them. */
+cJSON *assembly_fields(struct assembly *assembly);
+
 /* The record as a snapshot shows it, members flat; the caller deletes it. */
 cJSON *assembly_record(const struct assembly *assembly) MUST_CHECK;
 

@@ -16,10 +16,12 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bridge/base/clock.h"
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
+#include "bridge/codec/json_parse.h"
 #include "bridge/codec/timestamp.h"
 #include "bridge/enricher/reconcile.h"
 #include "bridge/enricher/requests.h"
@@ -139,6 +141,18 @@ static int64_t newest_of(const cJSON *items, int64_t newest_ms)
     return newest_ms;
 }
 
+/* In the form in which its event was heard. */
+static void redact(const struct engine *engine, const cJSON *items)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, items)
+    {
+        const char *name = json_member_text(item, "model");
+        const struct model *model = name == NULL ? NULL : model_find(name, strlen(name));
+        redaction_change(engine->selection->redaction, model, json_member(item, "data_diff"));
+    }
+}
+
 static void read_page(struct engine *engine, struct sync *sync, const struct api_page *page)
 {
     struct check *check = sync->check;
@@ -147,6 +161,7 @@ static void read_page(struct engine *engine, struct sync *sync, const struct api
     if (check->audit == NULL)
         check->audit = audit_new(engine->selection, check_window(engine, sync).start.newest_ms,
                                  engine_latest_stamp_ms());
+    redact(engine, page->items);
     audit_page(check->audit, &ledger, page->items);
     check->offset += count;
     check->pages++;

@@ -171,6 +171,16 @@ static int64_t longer(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* Without its beginning where that may hold what is redacted. */
+static void keep_large(const struct engine *engine, struct record *record,
+                       const struct http_answer *http)
+{
+    const struct model *model = engine->selection->models[record->place];
+    bool shown = !redaction_has(engine->selection->redaction, model);
+    claim_keep_large(&record->now, http->body, shown ? http->length : 0, http->whole_length,
+                     http->sha256);
+}
+
 static enum api_outcome on_record_answer(struct engine *engine, void *target, uint64_t start,
                                          const struct http_answer *http, int64_t now_ms)
 {
@@ -178,7 +188,7 @@ static enum api_outcome on_record_answer(struct engine *engine, void *target, ui
     uint64_t end = recency_end(engine->recency);
     struct api_answer answer = api_read_record(http, record->id);
     if (answer.outcome == API_TOO_LARGE)
-        claim_keep_large(&record->now, http->body, http->length, http->whole_length, http->sha256);
+        keep_large(engine, record, http);
     if (answer.outcome == API_RECORD)
         record_found(engine, record, start, end, answer.record, http->length * 4, now_ms);
     else

@@ -102,8 +102,11 @@ static int64_t hear_diffs(struct engine *engine, const struct walk *walk, const 
         int place = name == NULL ? -1 : selection_find(engine->selection, name, strlen(name));
         struct record *record =
             place < 0 || id == NULL ? NULL : pending_find(&engine->pending, place, id);
-        if (record != NULL && record->walk == walk)
-            assembly_hear(record->work, item);
+        if (record == NULL || record->walk != walk)
+            continue;
+        redaction_told(engine->selection->redaction, engine->selection->models[place],
+                       json_member(item, "data_diff"));
+        assembly_hear(record->work, item);
     }
     return oldest;
 }

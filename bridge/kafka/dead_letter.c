@@ -38,13 +38,24 @@ void dead_letter_keep(struct message *message, const struct message *from)
     }
 }
 
-void dead_letter_cut(struct message *message, struct dead_letter_cut *texts)
+static void add_original(struct message *message, struct dead_letter_cut *texts, const char *what)
 {
     (void)snprintf(texts->length, sizeof texts->length, "%zu", message->value_length);
-    message_header(message, ORIGINAL, "cut");
+    message_header(message, ORIGINAL, what);
     message_header(message, ORIGINAL_LENGTH, texts->length);
     message_header(message, ORIGINAL_SHA256,
                    digest_sha256(message->value, message->value_length, texts->sha256));
+}
+
+void dead_letter_withhold(struct message *message, struct dead_letter_cut *texts)
+{
+    add_original(message, texts, "withheld");
+    message->value_length = 0;
+}
+
+void dead_letter_cut(struct message *message, struct dead_letter_cut *texts)
+{
+    add_original(message, texts, "cut");
     if (message->value_length > DEAD_LETTER_HEAD)
         message->value_length = DEAD_LETTER_HEAD;
 }

@@ -36,6 +36,9 @@ struct dead_letter_cut {
  * and the digest of the whole are. `texts` is borrowed by the message. */
 void dead_letter_cut(struct message *message, struct dead_letter_cut *texts);
 
+/* The same without any of its bytes: they are not to be kept. */
+void dead_letter_withhold(struct message *message, struct dead_letter_cut *texts);
+
 /* What is known of earlier failures of an event. */
 struct dead_letter_past {
     int64_t replayed;         /* how many times it was sent back; 0 = never */

@@ -43,6 +43,11 @@ struct selection *selection_new(const struct config *config, struct error *error
             return NULL;
         }
     }
+    selection->redaction = redaction_new(config, error);
+    if (selection->redaction == NULL) {
+        selection_free(selection);
+        return NULL;
+    }
     return selection;
 }
 
@@ -50,6 +55,7 @@ void selection_free(struct selection *selection)
 {
     if (selection == NULL)
         return;
+    redaction_free(selection->redaction);
     free(selection->models);
     free(selection->names);
     free(selection->has_snapshots);

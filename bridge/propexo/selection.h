@@ -12,17 +12,20 @@
 #include "bridge/base/error.h"
 #include "bridge/config/config.h"
 #include "bridge/propexo/models.h"
+#include "bridge/propexo/redaction.h"
 
 struct selection {
     size_t count;
     const struct model **models;
     const char **names;
     bool *has_snapshots;
-    bool has_assembled; /* one of them is put together from webhooks */
-    int *places;        /* by the model's index in the catalogue; -1 = not selected */
+    bool has_assembled;          /* one of them is put together from webhooks */
+    struct redaction *redaction; /* what is not shown of their records */
+    int *places;                 /* by the model's index in the catalogue; -1 = not selected */
 };
 
-/* NULL with VERDICT_CONFIGURATION naming a model that Propexo does not have. */
+/* NULL with VERDICT_CONFIGURATION naming a model that Propexo does not have, or what is wrong with
+ * `snapshots.redact` (redaction.h). The configuration must outlive it. */
 struct selection *selection_new(const struct config *config, struct error *error) MUST_CHECK;
 void selection_free(struct selection *selection);
 

@@ -203,6 +203,25 @@ static enum ingest_verdict check(const struct ingest_request *request,
     return INGEST_KEEP;
 }
 
+/* Before anything is made of the message. A body that cannot be read ends as a dead letter without
+ * its bytes, since nobody knows what is in them. */
+static void redact(const struct ingest *ingest, struct ingest_result *result)
+{
+    const struct redaction *redaction = ingest->selection->redaction;
+    struct message *message = &result->message;
+    if (!redaction_has_events(redaction))
+        return;
+    if (result->webhook.root == NULL) {
+        dead_letter_withhold(message, &result->withheld);
+        return;
+    }
+    result->body = redaction_body(redaction, result->webhook.model, result->webhook.root);
+    if (result->body == NULL)
+        return;
+    message->value = result->body;
+    message->value_length = strlen(result->body);
+}
+
 void ingest_route(struct ingest *ingest, const struct ingest_body *body,
                   struct ingest_result *result)
 {
@@ -221,6 +240,7 @@ void ingest_route(struct ingest *ingest, const struct ingest_body *body,
                                  result->webhook.kind == NULL ? "unknown" : result->webhook.kind);
     result->message.value = body->bytes;
     result->message.value_length = body->length;
+    redact(ingest, result);
     route(ingest, result);
     message_header(&result->message, "traceparent", body->traceparent);
 }
@@ -276,6 +296,7 @@ const struct message *ingest_spread(const struct ingest *ingest, struct ingest_r
 void ingest_free(struct ingest_result *result)
 {
     webhook_free(&result->webhook);
+    free(result->body);
     free(result->source);
     free(result->subject);
     free(result->synced);

@@ -4,6 +4,7 @@
  * Reads, checks, routes; an event that is well signed always ends in a message, to its events
  * topic, to activity or to the dead letters. Nothing is deduplicated: Propexo sends no id, two
  * honest events can have equal bytes, and a double costs nothing because the enricher coalesces.
+ * What is redacted (redaction.h) leaves here: neither Kafka nor the spool sees it.
  */
 #ifndef BRIDGE_RECEIVER_INGEST_H
 #define BRIDGE_RECEIVER_INGEST_H
@@ -14,6 +15,7 @@
 
 #include "bridge/base/random.h"
 #include "bridge/config/config.h"
+#include "bridge/kafka/dead_letter.h"
 #include "bridge/kafka/message.h"
 #include "bridge/kafka/topics.h"
 #include "bridge/propexo/selection.h"
@@ -69,6 +71,8 @@ struct ingest_result {
     char *synced; /* a sync: the selected models that it covers, "leases,units"; else NULL */
     int synced_count;
     struct webhook webhook;
+    char *body; /* what is kept instead of the body: redacted; NULL = the body */
+    struct dead_letter_cut withheld;
     char id[33];
     char time[32];
     char *source;
