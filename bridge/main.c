@@ -15,6 +15,7 @@
 #include "bridge/commands/backfill.h"
 #include "bridge/commands/check.h"
 #include "bridge/commands/config.h"
+#include "bridge/commands/erase.h"
 #include "bridge/commands/recover.h"
 #include "bridge/commands/replay.h"
 #include "bridge/commands/schemas.h"
@@ -121,6 +122,10 @@ static const struct command {
      "send dead letters back to where they came from",
      CONFIG_NEED_NOTHING,
      command_replay},
+    {{"erase", NULL, OPTION_MODEL | OPTION_RECORD | OPTION_LIFT},
+     "delete a record from the topics, and keep it out",
+     CONFIG_NEED_NOTHING,
+     command_erase},
     {{"config", NULL, 0},
      "print the effective configuration, secrets masked",
      CONFIG_NEED_NOTHING,
@@ -155,7 +160,8 @@ static void print_usage(FILE *out)
         "  (several), --limit N, --repair, --json.\n"
         "recover takes --since T (such as 90m, 6h, 2d or 2026-01-31T12:00:00Z),\n"
         "  --integration ID, --dry-run.\n"
-        "replay takes --code C, --model M (several), --since T, --limit N, --dry-run, --json.\n",
+        "replay takes --code C, --model M (several), --since T, --limit N, --dry-run, --json.\n"
+        "erase takes --model M and --record ID; --lift lets the record in again.\n",
         out);
     (void)fputs("\nWithout --config, " CONFIG_DEFAULT_FILE " is read where it exists.\n"
                 "Each key can also be set as BRIDGE_<SECTION>_<KEY> in the environment.\n",

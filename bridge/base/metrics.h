@@ -62,6 +62,12 @@
       "Texts published that say how far backfills have come.")                                     \
     X(REDACTED, counter, "fields_redacted_total", "",                                              \
       "Values dropped or hashed in records and events (snapshots.redact).")                        \
+    X(ERASED, counter, "records_erased_total", "",                                                 \
+      "Tombstones published for records that were erased on demand, one a partition number.")      \
+    X(ERASED_KEPT_OUT, gauge, "records_kept_out", "",                                              \
+      "Erased records, each once for every partition number that this instance owns.")             \
+    X(ERASED_COPIES, counter, "erased_copies_total", "",                                           \
+      "Events and copies of erased records that were not published.")                              \
     X(EXPIRED, counter, "records_expired_total", "",                                               \
       "Records that got a tombstone because no sync has seen them for long.")                      \
     X(EVENTS_RECOVERED, counter, "events_recovered_total", "",                                     \

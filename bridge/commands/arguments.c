@@ -50,6 +50,7 @@ static const struct {
 } switches[] = {
     {"--all", OPTION_ALL},   {"--follow", OPTION_FOLLOW},   {"--repair", OPTION_REPAIR},
     {"--json", OPTION_JSON}, {"--dry-run", OPTION_DRY_RUN}, {"--rotate", OPTION_ROTATE},
+    {"--lift", OPTION_LIFT},
 };
 
 static bool parse_switch(const struct syntax *syntax, const char *text, struct arguments *arguments)
@@ -99,6 +100,8 @@ static bool parse_option(const struct syntax *syntax, const char *text, struct w
         return put(value, &arguments->url);
     if ((options & OPTION_CODE) != 0 && (value = option("--code", text, words)))
         return put(value, &arguments->code);
+    if ((options & OPTION_RECORD) != 0 && (value = option("--record", text, words)))
+        return put(value, &arguments->record);
     return parse_switch(syntax, text, arguments);
 }
 
@@ -138,6 +141,12 @@ bool arguments_parse(const struct syntax *syntax, int argc, char **argv,
     }
     if ((syntax->options & OPTION_URL) != 0 && arguments->url == NULL) {
         (void)fprintf(stderr, "propexo-bridge %s: --url URL must be given\n\n", syntax->name);
+        return false;
+    }
+    if ((syntax->options & OPTION_RECORD) != 0 &&
+        (arguments->record == NULL || arguments->model_count != 1)) {
+        (void)fprintf(stderr, "propexo-bridge %s: --model MODEL and --record ID must be given\n\n",
+                      syntax->name);
         return false;
     }
     bool all = has_option(arguments, OPTION_ALL);

@@ -27,7 +27,8 @@ struct arguments {
     const char *since; /* NULL = not given */
     const char *url;   /* NULL = not given */
     const char *code;  /* NULL = not given */
-    unsigned given;    /* the bits of enum option that stand alone */
+    const char *record;
+    unsigned given; /* the bits of enum option that stand alone */
 };
 
 /* What a subcommand may understand beside --config and --set, as bits. */
@@ -45,6 +46,8 @@ enum option {
     OPTION_URL = 1 << 10,        /* --url URL, which must be given */
     OPTION_ROTATE = 1 << 11,     /* --rotate */
     OPTION_CODE = 1 << 12,       /* --code C */
+    OPTION_RECORD = 1 << 13,     /* --record ID, which must be given, with one --model */
+    OPTION_LIFT = 1 << 14,       /* --lift */
 };
 
 struct syntax {

@@ -131,13 +131,10 @@ void orders_address(const struct topics *topics, const struct selection *selecti
     message_header(message, "trigger", trigger);
 }
 
-bool orders_send(struct orders *orders, int place, const char *integration_id, const char *trigger,
-                 const char *text, struct message *message, struct error *error)
+bool orders_put(struct orders *orders, const struct message *message, struct error *error)
 {
     int64_t deadline = clock_ms() + KEPT_MS;
     int64_t open = 0;
-    orders_address(orders->topics, orders->selection, place, integration_id, trigger, text,
-                   message);
     for (;;) {
         if (!look(orders, &open, error))
             return false;
@@ -151,6 +148,14 @@ bool orders_send(struct orders *orders, int place, const char *integration_id, c
     }
     orders->sent++;
     return true;
+}
+
+bool orders_send(struct orders *orders, int place, const char *integration_id, const char *trigger,
+                 const char *text, struct message *message, struct error *error)
+{
+    orders_address(orders->topics, orders->selection, place, integration_id, trigger, text,
+                   message);
+    return orders_put(orders, message, error);
 }
 
 bool orders_send_event(struct orders *orders, int place, const char *integration_id,

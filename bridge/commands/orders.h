@@ -55,8 +55,12 @@ void orders_address(const struct topics *topics, const struct selection *selecti
 bool orders_send(struct orders *orders, int place, const char *integration_id, const char *trigger,
                  const char *text, struct message *message, struct error *error) MUST_CHECK;
 
-/* The same for an event of a record, put together by propexo/recreate.h; `made_by` is the value of
- * its RECREATE_HEADER. */
+/* Produces a message that is whole. Waits while the producer's queue is full. */
+bool orders_put(struct orders *orders, const struct message *message,
+                struct error *error) MUST_CHECK;
+
+/* The same as orders_send for an event of a record, put together by propexo/recreate.h; `made_by`
+ * is the value of its RECREATE_HEADER. */
 bool orders_send_event(struct orders *orders, int place, const char *integration_id,
                        const char *record_id, bool is_new, const char *text, const char *made_by,
                        struct error *error) MUST_CHECK;

@@ -68,6 +68,8 @@ static void make_good(void *context, const struct audit_change *change)
     struct sync *sync = amends->sync;
     struct claim none = {0};
     const char *model = engine->selection->names[change->place];
+    if (engine_is_erased(engine, sync_slot(engine, sync, (size_t)change->place), change->record_id))
+        return;
     char *text = recreate_event(sync->integration_id, model, change->record_id, change->is_new,
                                 change->content);
     if (text == NULL || strlen(text) > (size_t)engine->config->topics.max_message) {

@@ -37,10 +37,31 @@ static void forward(struct engine *engine, struct record *record, const char *in
     record_end(engine, record, now_ms);
 }
 
+/* Its integration's partition number is that of its events, whichever model they are of. */
+static bool is_erased(const struct engine *engine, const struct record *record)
+{
+    int partitions = engine->topics->partitions;
+    return record->now.count > 0 &&
+           engine_is_erased(
+               engine, record->place * partitions + claim_events(&record->now)[0].slot % partitions,
+               record->id);
+}
+
+static void keep_out(struct engine *engine, struct record *record, int64_t now_ms)
+{
+    engine_nothing(engine, record->place, record->id, &record->now);
+    record_end(engine, record, now_ms);
+}
+
 void record_found(struct engine *engine, struct record *record, uint64_t start, uint64_t end,
                   cJSON *copy, size_t bytes, int64_t now_ms)
 {
     const char *integration = json_member_text(copy, "integration_id");
+    if (is_erased(engine, record)) {
+        keep_out(engine, record, now_ms);
+        cJSON_Delete(copy);
+        return;
+    }
     if (record->orphan ||
         (integration != NULL && strcmp(integration, record->integration_id) != 0)) {
         forward(engine, record, integration, now_ms);
@@ -118,6 +139,10 @@ bool record_tries_again(struct engine *engine, struct record *record, enum api_o
 void record_missed(struct engine *engine, struct record *record, uint64_t start, uint64_t end,
                    enum api_outcome outcome, const char *detail, long status, int64_t now_ms)
 {
+    if (is_erased(engine, record)) {
+        keep_out(engine, record, now_ms);
+        return;
+    }
     if (record_tries_again(engine, record, outcome, now_ms))
         return;
     if (policy_for(outcome)->verdict == POLICY_TOMBSTONE) {

@@ -33,6 +33,11 @@ static void remember(struct engine *engine, int place, const char *id, const cha
     free(key);
 }
 
+void engine_erase_state(struct engine *engine, int place, const char *id)
+{
+    remember(engine, place, id, ""); /* what comes next begins anew */
+}
+
 void engine_assembled_committed(struct engine *engine, const struct item *item)
 {
     char *key = pending_key(item->place, false, item->record_id);
@@ -42,6 +47,9 @@ void engine_assembled_committed(struct engine *engine, const struct item *item)
         free(ahead);
     }
     free(key);
+    if (item->kind == ITEM_TOMBSTONE)
+        cache_put_state(engine->cache, item->slot % engine->topics->partitions,
+                        engine->selection->names[item->place], item->record_id, NULL, 0);
     if (item->kind == ITEM_ASSEMBLED) /* else Kafka refused it, and it became a dead letter */
         cache_put_state(engine->cache,
                         claim_events(&item->claim)[0].slot % engine->topics->partitions,
@@ -69,6 +77,8 @@ static struct assembly *load(struct engine *engine, int place, int number, const
     struct assembly *assembly = NULL;
     free(key);
     if (ahead != NULL) {
+        if (ahead->length == 0)
+            return assembly_new(id, integration_id);
         text = ahead->text;
         length = ahead->length;
     } else if (!cache_state(engine->cache, number, model, id, &text, &length)) {
@@ -107,7 +117,11 @@ void assembled_settled(struct engine *engine, struct record *record, int64_t now
 {
     size_t marked = assembly_close(record->work);
     metrics_add(marked > 0 ? METRIC_CONFLICTS_MARKED : METRIC_CONFLICTS_SETTLED, 1);
-    publish(engine, record->place, record->id, record->integration_id, record->work, &record->now);
+    if (engine_is_erased(engine, claim_events(&record->now)[0].slot, record->id))
+        engine_nothing(engine, record->place, record->id, &record->now);
+    else
+        publish(engine, record->place, record->id, record->integration_id, record->work,
+                &record->now);
     record_end(engine, record, now_ms);
 }
 
@@ -140,6 +154,11 @@ void engine_take_assembled(struct engine *engine, const struct consumer_event *e
     struct event_ref ref = {event->slot, event->message->offset};
     struct claim claim = {0};
     offsets_take(engine->offsets, ref.slot, ref.offset, 1);
+    if (engine_is_erased(engine, ref.slot, id)) {
+        claim_add(&claim, ref, now_ms);
+        engine_nothing(engine, place, id, &claim);
+        return;
+    }
     redaction_told(engine->selection->redaction, webhook->model, webhook->root);
     if (count_fields(webhook) > FIELDS_MAXIMUM) {
         claim_add(&claim, ref, now_ms);

@@ -188,6 +188,8 @@ static bool take_row(struct engine *engine, const struct backfill *backfill, cJS
     }
     if (integration != NULL && strcmp(integration, backfill->integration_id) != 0)
         return false; /* of a list that does not know the filter */
+    if (engine_is_erased(engine, backfill->slot, id))
+        return false;
     struct record *record = pending_find(&engine->pending, backfill->place, id);
     if (record != NULL && planner_has(record) && record->joined < start) {
         planner_remove(engine->planner, record);

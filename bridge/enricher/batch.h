@@ -33,7 +33,7 @@ struct item {
     int place; /* of the model in the selection */
     int slot;  /* of the partition whose work it is, when it has no event; -1 */
     char *record_id;
-    char *integration_id; /* NULL only for a dead letter */
+    char *integration_id; /* NULL only for a dead letter, or an erased record's tombstone */
     cJSON *record;        /* ITEM_SNAPSHOT, ITEM_ASSEMBLED */
     char *state;          /* ITEM_ASSEMBLED: what its next event builds on */
     char *text;       /* ITEM_PROGRESS (NULL: a tombstone), _MILESTONE, _EVENT: what is published */

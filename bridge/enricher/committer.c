@@ -278,17 +278,23 @@ static enum transaction_outcome add_snapshot(struct committer *committer, struct
     return add(committer, &envelope, index, error);
 }
 
+static bool is_assembled(const struct committer *committer, const struct item *item)
+{
+    return model_kind(committer->selection->models[item->place]) == MODEL_ASSEMBLED;
+}
+
+/* The snapshot and the state, or both their tombstones. */
 static enum transaction_outcome add_assembled(struct committer *committer, struct batch *batch,
                                               size_t index, struct error *error)
 {
     const struct item *item = &batch->items[index];
     struct envelope envelope = {0};
+    int slot = item->claim.count > 0 ? claim_events(&item->claim)[0].slot : item->slot;
     enum transaction_outcome outcome = add_snapshot(committer, batch, index, error);
     if (outcome != TRANSACTION_DONE)
         return outcome;
     envelope_state(&envelope, item, committer->topics->assembly,
-                   claim_events(&item->claim)[0].slot % committer->topics->partitions,
-                   committer->selection->names[item->place]);
+                   slot % committer->topics->partitions, committer->selection->names[item->place]);
     return add(committer, &envelope, index, error);
 }
 
@@ -314,8 +320,11 @@ static enum transaction_outcome add_item(struct committer *committer, struct bat
 {
     switch (batch->items[index].kind) {
     case ITEM_SNAPSHOT:
-    case ITEM_TOMBSTONE:
         return add_snapshot(committer, batch, index, error);
+    case ITEM_TOMBSTONE:
+        return is_assembled(committer, &batch->items[index])
+                   ? add_assembled(committer, batch, index, error)
+                   : add_snapshot(committer, batch, index, error);
     case ITEM_ASSEMBLED:
         return add_assembled(committer, batch, index, error);
     case ITEM_FORWARD:

@@ -96,6 +96,7 @@ struct engine {
     struct table windows;        /* integration -> where its window begins, while they are read */
     uint64_t closing_by;         /* of the present assignment (ledger_close); never 0 */
     int64_t diffs_refused_until; /* data-diffs are not asked for before: no right to them */
+    struct table erased;         /* what no copy is published of (erasing.c) */
     struct table ahead;          /* states of assembled records that are not committed yet */
     const atomic_bool *stopping; /* what waits gives up */
 
@@ -211,7 +212,12 @@ void engine_take_assembled(struct engine *engine, const struct consumer_event *e
                            const struct webhook *webhook, const char *integration_id,
                            const char *traceparent, int64_t now_ms);
 
-/* A batch with this item was committed. */
+/* The record is erased: what is committed of its state is deleted with the tombstone, which the
+ * caller settles next. */
+void engine_erase_state(struct engine *engine, int place, const char *id);
+
+/* A batch with this item was committed: one that has a state, or the tombstone of a record that was
+ * erased. */
 void engine_assembled_committed(struct engine *engine, const struct item *item);
 
 /* Forgets all states that are not committed. */
@@ -302,6 +308,21 @@ void check_free(struct engine *engine, struct sync *sync);
  * that.
  */
 bool check_read(const char *text, struct sync_check *check, uint64_t *token) MUST_CHECK;
+
+/* erasing.c */
+
+/* An order to keep a record out, or to do so no longer. False when it does not say of which. */
+bool engine_take_erasure(struct engine *engine, const struct consumer_event *event,
+                         const struct webhook *webhook, bool lift, int64_t now_ms) MUST_CHECK;
+
+/* Nothing may be published of the record; `slot` is that of its model and integration. */
+bool engine_is_erased(const struct engine *engine, int slot, const char *record_id) MUST_CHECK;
+
+/* A text of the state topic, `record` being <model>/<record id>; false when `name` is that of
+ * something else. */
+bool engine_restore_erased(struct engine *engine, const char *record, const char *name, int number,
+                           bool erased) MUST_CHECK;
+void engine_forget_erased(struct engine *engine);
 
 /* restore.c */
 

@@ -44,6 +44,7 @@ static void forget_all(struct engine *engine)
     engine_forget_expiries(engine);
     engine_forget_backfills(engine);
     engine_forget_ahead(engine);
+    engine_forget_erased(engine);
     planner_clear(engine->planner);
     pending_clear(&engine->pending);
     recency_clear(engine->recency);
@@ -156,8 +157,10 @@ static void take_committed(struct engine *engine, const struct batch *batch)
 {
     engine->committed_serial = batch->serial;
     for (size_t i = 0; i < batch->count; i++) {
-        if (batch->items[i].state != NULL)
-            engine_assembled_committed(engine, &batch->items[i]);
+        const struct item *item = &batch->items[i];
+        bool assembled = model_kind(engine->selection->models[item->place]) == MODEL_ASSEMBLED;
+        if (item->state != NULL || (item->kind == ITEM_TOMBSTONE && assembled))
+            engine_assembled_committed(engine, item);
         engine_count_committed(engine, &batch->items[i]);
         engine_ledger_committed(engine, &batch->items[i]);
         engine_expiry_committed(engine, &batch->items[i]);
@@ -312,6 +315,7 @@ static void free_all(struct enricher *enricher)
     http_client_free(engine->http);
     engine_forget_walks(engine);
     engine_forget_ahead(engine);
+    engine_forget_erased(engine);
     cache_close(engine->cache);
     pending_clear(&engine->pending);
     planner_free(engine->planner);

@@ -21,10 +21,12 @@ static void add_cloud_event(struct envelope *envelope, const struct item *item, 
                             struct random *random)
 {
     struct message *message = &envelope->message;
-    char *encoded = http_encode(item->integration_id);
+    const char *integration = item->integration_id;
+    char *encoded = integration == NULL ? NULL : http_encode(integration);
     (void)snprintf(envelope->id, sizeof envelope->id, "%016" PRIx64 "%016" PRIx64,
                    random_next(random), random_next(random));
-    envelope->source = memory_format("/integrations/%s", encoded);
+    envelope->source = memory_format("/integrations%s%s", integration == NULL ? "" : "/",
+                                     integration == NULL ? "" : encoded);
     envelope->subject = memory_format("%s/%s", model, item->record_id);
     free(encoded);
     message_header(message, "ce_specversion", "1.0");

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bridge/base/memory.h"
+#include "bridge/enricher/erasing.h"
 #include "bridge/propexo/recreate.h"
 #include "bridge/propexo/webhook.h"
 
@@ -43,6 +44,10 @@ struct event_headers event_headers_read(const rd_kafka_message_t *message)
     headers.sync_checked = header_text(list, "sync_checked", WEBHOOK_ID_MAXIMUM);
     headers.forwarded = has_header(list, "forwarded");
     headers.forced = has_header(list, "forced");
+    char *erase = header_text(list, ERASE_HEADER, WEBHOOK_ID_MAXIMUM);
+    headers.erases = erase != NULL && strcmp(erase, ERASE_SET) == 0;
+    headers.lifts = erase != NULL && strcmp(erase, ERASE_LIFT) == 0;
+    free(erase);
     headers.recovered = has_header(list, RECREATE_HEADER);
     if (headers.traceparent != NULL && strlen(headers.traceparent) != TRACEPARENT_LENGTH) {
         free(headers.traceparent);

@@ -13,7 +13,9 @@ struct event_headers {
     char *sync_models;
     char *sync_checked; /* the barrier behind what reconciliation made good (syncs.c) */
     bool forwarded;
-    bool forced;    /* an order that somebody gave by hand */
+    bool forced; /* an order that somebody gave by hand */
+    bool erases; /* an order about a record (erasing.c), and its other kind */
+    bool lifts;
     bool recovered; /* no webhook: put together from what the API recorded (recreate.h) */
 };
 

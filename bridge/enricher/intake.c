@@ -115,6 +115,15 @@ static void take(struct engine *engine, const struct consumer_event *event,
     }
 }
 
+/* No webhook, but an order by hand. */
+static bool take_order(struct engine *engine, const struct consumer_event *event,
+                       const struct webhook *webhook, const struct event_headers *headers,
+                       int64_t now_ms)
+{
+    return (headers->erases || headers->lifts) &&
+           engine_take_erasure(engine, event, webhook, headers->lifts, now_ms);
+}
+
 void engine_take(struct engine *engine, const struct consumer_event *event, int64_t now_ms)
 {
     const rd_kafka_message_t *message = event->message;
@@ -138,7 +147,7 @@ void engine_take(struct engine *engine, const struct consumer_event *event, int6
                     integration_of(&headers, &webhook), now_ms);
     else if (code == NULL)
         take(engine, event, &webhook, &headers, now_ms);
-    else
+    else if (!take_order(engine, event, &webhook, &headers, now_ms))
         refuse(engine, event, &webhook, headers.integration_id, code, now_ms);
     engine_tag(engine, event, integration_of(&headers, &webhook));
     event_headers_free(&headers);

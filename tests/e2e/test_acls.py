@@ -157,6 +157,7 @@ def test_each_command_with_its_rights_alone(bridge, simulator, secured):
     propexo.change("properties", records[1], {"name": "one more"})
     start("verify --repair", *looked_at, code=1)
     assert "events produced" in start("recover", "--since", "1h")
+    start("erase", "--model", "properties", "--record", records[2])
     # A kind that was not known when it came.
     late = {"trigger": "JOB_SUCCESS", "data": {"event": "JOB_SUCCESS", "integration_id": integration}}
     headers = {"error_code": "unknown-kind", "source": "webhook", "ce_id": "0" * 32}
