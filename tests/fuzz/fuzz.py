@@ -26,6 +26,8 @@ TARGETS = {
     "config": ["config/load.c", "config/value.c", "config/source_file.c", "config/properties.c"],
     "encoder": ["codec/json_parse.c", "codec/encoder.c", "codec/avro_output.c", "codec/json_output.c", "codec/plan.c", "codec/mapping.c"],
     "api": ["propexo/api.c"],
+    "redaction": ["propexo/redaction.c"],
+    "registry": ["codec/registry_answer.c", "codec/difference.c"],
     "wire": ["codec/wire.c"],
     "spool_record": ["receiver/spool_record.c"],
 }
