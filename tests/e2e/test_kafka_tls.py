@@ -65,9 +65,9 @@ def reached(secured, listener, authority):
 
 
 def whole_flow(bridge, simulator, secured, prefix, config):
-    """A webhook becomes a snapshot; `check` is content."""
+    """A webhook becomes a snapshot; `check` is content. With all that the client can tell, for those who look into its log."""
     sim = simulator(records=20, models=MODELS)
-    config = config | {"bridge.models": MODELS}
+    config = config | {"bridge.models": MODELS, "kafka.debug": "all", "log.level": "debug"}
     check = bridge("check", config, simulator=sim, start=False)
     check.start()
     assert check.wait() == 0, check.output()
