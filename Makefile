@@ -14,7 +14,7 @@ VERSION := 0.1.0
 
 PACKAGES  := librdkafka-dev libmicrohttpd-dev libcurl4-openssl-dev libavro-dev libcjson-dev libinih-dev liblmdb-dev \
              libssl-dev libgnutls28-dev libseccomp-dev libcap-ng-dev libcmocka-dev gcc clang clang-format clang-tidy make pkg-config kcat maven \
-             openjdk-17-jdk-headless libclang-rt-dev llvm nginx-light zlib1g-dev util-linux python3 python3-venv ca-certificates openssl
+             openjdk-17-jdk-headless libclang-rt-dev llvm nginx-light valgrind zlib1g-dev util-linux python3 python3-venv ca-certificates openssl
 LIBRARIES := rdkafka libmicrohttpd libcurl avro-c libcjson inih lmdb libcrypto gnutls libseccomp libcap-ng
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
@@ -36,7 +36,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c
 BENCH     := $(patsubst tests/bench/%.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 C_FILES   := $(wildcard bridge/*.[ch] bridge/*/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/simulator/*.[ch] tests/sanitizers/*.c tests/fuzz/*.[ch])
 
-.PHONY: deps all demo test test-unit test-e2e test-long chaos chaos-mutants fuzz fuzz-coverage bench bench-encode bench-planner bench-budget lint format schemas install clean help
+.PHONY: deps all demo test test-unit test-e2e test-long test-memcheck chaos chaos-mutants fuzz fuzz-coverage bench bench-encode bench-planner bench-budget lint format schemas install clean help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -101,6 +101,10 @@ test-e2e: all ## end-to-end tests only (ARGS="-k name" chooses)
 test-long: deps ## end-to-end tests that take minutes (ARGS="-k name" chooses)
 	@$(MAKE) --no-print-directory -s all
 	@python3 tests/run.py long $(ARGS)
+
+test-memcheck: deps ## one short flow under valgrind
+	@$(MAKE) --no-print-directory -s all
+	@python3 tests/run.py memcheck
 
 chaos: deps ## faults of every kind for a while, then what must hold (CHAOS_SECONDS=600 CHAOS_SEED=7)
 	@$(MAKE) --no-print-directory -s all build/venv/.stamp build/e2e/kafka/.stamp

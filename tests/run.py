@@ -4,7 +4,8 @@
 run.py              the room rule, the schemas' check, unit and end-to-end tests
 run.py unit         unit tests only
 run.py e2e [ARG...] end-to-end tests only; the arguments go to pytest
-run.py long [ARG...] the end-to-end tests that take minutes, which the others leave out, and the fuzz targets
+run.py long [ARG...] the end-to-end tests that take minutes, which the others leave out, the fuzz targets, and memcheck
+run.py memcheck      the short flow under valgrind: no error, and no memory that is definitely lost
 
 With SANITIZER=address|undefined|thread in the environment the programs are built with that sanitizer, and of the
 end-to-end tests only those marked `sanitizer` run: one short flow through everything.
@@ -96,6 +97,16 @@ def end_to_end(marks, arguments):
     return passed, failed, skipped
 
 
+def memcheck():
+    """A program that valgrind finds fault with ends with 99, which fails its test."""
+    options = "-q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite"
+    os.environ.update(BRIDGE_WRAPPER=f"valgrind {options}", E2E_TIMEOUT_FACTOR="6")
+    make("all", *STAMPS)
+    command = [TOP / "build/venv/bin/pytest", "-q", "-m", "sanitizer", "tests/e2e"]
+    os.environ["BRIDGE_BUILD"] = str(BUILD)
+    return one("memcheck", command)
+
+
 def main(arguments):
     what = arguments[0] if arguments else "all"
     os.environ.update(SANITIZER_OPTIONS)
@@ -110,6 +121,9 @@ def main(arguments):
         results.append(end_to_end("long", arguments[1:]))
         if len(arguments) == 1:
             results.append(one("every fuzz target for a minute", [sys.executable, "tests/fuzz/fuzz.py"]))
+            results.append(memcheck())
+    if what == "memcheck":
+        results.append(memcheck())
     passed, failed, skipped = map(sum, zip(*results))
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 0 if passed and not failed and not skipped else 1

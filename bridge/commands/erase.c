@@ -11,7 +11,6 @@
 #include "bridge/base/clock.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/random.h"
-#include "bridge/codec/json_parse.h"
 #include "bridge/commands/orders.h"
 #include "bridge/enricher/erasing.h"
 #include "bridge/kafka/range.h"
@@ -23,10 +22,10 @@ struct erasure {
     struct orders orders;
     const char *record_id;
     int place;
-    bool lift;
-    char id[33];
+    const char *kind; /* of the order that is under way: ERASE_SET, ... */
+    char id[ERASE_ORDER_SIZE];
     char *key;     /* of the record on the state topic */
-    bool *is_done; /* by partition */
+    bool *is_done; /* by partition: the order was carried out */
     int number;    /* of the partition that is read */
     int64_t *next;
 };
@@ -34,7 +33,7 @@ struct erasure {
 static char *write_order(const struct erasure *erasure)
 {
     cJSON *body = cJSON_CreateObject();
-    (void)cJSON_AddStringToObject(body, "erase", erasure->lift ? ERASE_LIFT : ERASE_SET);
+    (void)cJSON_AddStringToObject(body, "erase", erasure->kind);
     (void)cJSON_AddStringToObject(body, "model", erasure->orders.selection->names[erasure->place]);
     (void)cJSON_AddStringToObject(body, "record_id", erasure->record_id);
     (void)cJSON_AddStringToObject(body, "order", erasure->id);
@@ -56,26 +55,23 @@ static bool give(struct erasure *erasure, struct error *error)
         message_header(&message, "content-type", "application/json");
         message_header(&message, "model", orders->selection->names[erasure->place]);
         message_header(&message, "record_id", erasure->record_id);
-        message_header(&message, ERASE_HEADER, erasure->lift ? ERASE_LIFT : ERASE_SET);
+        message_header(&message, ERASE_HEADER, erasure->kind);
         ok = orders_put(orders, &message, error);
     }
     cJSON_free(text);
     return ok && orders_await(orders, error);
 }
 
-/* What the state topic tells of the record, the last word counts: that this order keeps it out, or
- * that none does. */
+/* What the state topic tells of the record: the order that was carried out last. */
 static void take_state(void *context, const rd_kafka_message_t *message)
 {
     struct erasure *erasure = context;
-    if (message->key == NULL || message->key_len != strlen(erasure->key) ||
-        memcmp(message->key, erasure->key, message->key_len) != 0)
-        return;
-    cJSON *root = message->payload == NULL ? NULL : json_parse(message->payload, message->len);
-    const char *order = json_member_text(root, "order");
-    erasure->is_done[erasure->number] =
-        erasure->lift ? message->payload == NULL : order != NULL && strcmp(order, erasure->id) == 0;
-    cJSON_Delete(root);
+    char order[ERASE_ORDER_SIZE];
+    bool kept_out = false;
+    if (message->key != NULL && message->key_len == strlen(erasure->key) &&
+        memcmp(message->key, erasure->key, message->key_len) == 0 &&
+        erasure_read(message->payload, message->len, &kept_out, order))
+        erasure->is_done[erasure->number] |= strcmp(order, erasure->id) == 0;
 }
 
 /* How many partitions are done; negative with `error` when they cannot be read. */
@@ -111,28 +107,53 @@ static bool follow(struct erasure *erasure, int *done, struct error *error)
     return *done >= 0;
 }
 
-static int carry_out(struct erasure *erasure, struct error *error)
+/* Gives an order, and follows it. */
+static bool carry_out(struct erasure *erasure, const char *kind, int *done, struct error *error)
+{
+    struct random random = random_from_system();
+    erasure->kind = kind;
+    (void)snprintf(erasure->id, sizeof erasure->id, "%016" PRIx64 "%016" PRIx64,
+                   random_next(&random), random_next(&random));
+    memset(erasure->is_done, 0,
+           (size_t)erasure->orders.topics->partitions * sizeof *erasure->is_done);
+    return give(erasure, error) && follow(erasure, done, error);
+}
+
+static int tell(const struct erasure *erasure, const char *what, int done, const char *rest)
+{
+    const struct orders *orders = &erasure->orders;
+    (void)printf("%s %s: %s on %d of %d partitions\n", orders->selection->names[erasure->place],
+                 erasure->record_id, what, done, orders->topics->partitions);
+    if (done == orders->topics->partitions)
+        return EX_OK;
+    (void)fprintf(stderr, "propexo-bridge: %s\n", rest);
+    return EX_TEMPFAIL;
+}
+
+static int erase(struct erasure *erasure, bool lift, struct error *error)
 {
     struct orders *orders = &erasure->orders;
     int done = 0;
-    if (!orders_prepare(orders, true, error) || orders->topics->partitions < 1)
+    if (!orders_prepare(orders, true, error))
         return error_exit_code(error);
     size_t partitions = (size_t)orders->topics->partitions;
     erasure->is_done = memory_new(partitions, sizeof *erasure->is_done);
     erasure->next = memory_new(partitions, sizeof *erasure->next);
-    /* Where nothing is said of a record, it is not kept out. */
-    for (size_t i = 0; i < partitions; i++)
-        erasure->is_done[i] = erasure->lift;
-    if (!give(erasure, error) || !follow(erasure, &done, error))
+    if (!lift)
+        return carry_out(erasure, ERASE_SET, &done, error)
+                   ? tell(erasure, "erased", done,
+                          "the rest is ordered, and is carried out when the enrichers that own "
+                          "these partitions come to it")
+                   : error_exit_code(error);
+    if (!carry_out(erasure, ERASE_ASK, &done, error))
         return error_exit_code(error);
-    (void)printf("%s %s: %s on %d of %d partitions\n", orders->selection->names[erasure->place],
-                 erasure->record_id, erasure->lift ? "let in again" : "erased", done,
-                 orders->topics->partitions);
-    if (done == orders->topics->partitions)
-        return EX_OK;
-    (void)fprintf(stderr, "propexo-bridge: the rest is ordered, and is carried out when the "
-                          "enrichers that own these partitions come to it\n");
-    return EX_TEMPFAIL;
+    if (done < orders->topics->partitions)
+        return tell(erasure, "asked", done,
+                    "nothing is lifted: the others may have to carry out an erasure first");
+    return carry_out(erasure, ERASE_LIFT, &done, error)
+               ? tell(erasure, "let in again", done,
+                      "the rest is ordered; until then the record may be kept out")
+               : error_exit_code(error);
 }
 
 /* The place of the one model that was named; -1 when it has nothing to erase. */
@@ -147,24 +168,20 @@ static int place_of(const struct orders *orders)
 int command_erase(const struct config *config, const struct arguments *arguments)
 {
     struct error error = {0};
-    struct random random = random_from_system();
-    struct erasure erasure = {.record_id = arguments->record,
-                              .lift = has_option(arguments, OPTION_LIFT)};
+    struct erasure erasure = {.record_id = arguments->record};
     int code = EX_OK;
-    (void)snprintf(erasure.id, sizeof erasure.id, "%016" PRIx64 "%016" PRIx64, random_next(&random),
-                   random_next(&random));
     if (orders_choose(&erasure.orders, config, arguments, &code)) {
         erasure.place = place_of(&erasure.orders);
         if (erasure.place < 0) {
             (void)fprintf(stderr,
-                          "propexo-bridge: %s has no snapshots of its own; erase the "
-                          "records that show it\n",
+                          "propexo-bridge: %s has no snapshots of its own; erase the records that "
+                          "show it\n",
                           arguments->models[0]);
             code = EX_USAGE;
         } else {
             erasure.key = memory_format("%s/%s/%s", erasure.orders.selection->names[erasure.place],
                                         erasure.record_id, ERASED_NAME);
-            code = carry_out(&erasure, &error);
+            code = erase(&erasure, has_option(arguments, OPTION_LIFT), &error);
             if (code != EX_OK && code != EX_TEMPFAIL)
                 (void)fprintf(stderr, "propexo-bridge: %s\n", error.message);
         }

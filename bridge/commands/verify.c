@@ -54,11 +54,14 @@ static bool open_sources(struct verification *verification, struct error *error)
         verification->avro = avro_input_new(verification->registry);
     }
     verification->range = range_open(&verification->orders.kafka, error);
-    return verification->range != NULL;
+    return verification->range != NULL &&
+           erasures_read(&verification->erasures, verification->range, verification->orders.topics,
+                         error);
 }
 
 static void close_all(struct verification *verification)
 {
+    erasures_free(&verification->erasures);
     range_close(verification->range);
     avro_input_free(verification->avro);
     registry_free(verification->registry);

@@ -196,13 +196,16 @@ static bool judge(struct check *check, struct sighting *sighting, struct standin
     return show(check, sighting, difference, record, error) && order(check, sighting, error);
 }
 
-/* It has no snapshot because no sync sees it any more (snapshots.expire_unseen_days). */
-static bool is_expired(const struct check *check, const struct sighting *sighting, const cJSON *row)
+/* It has no snapshot because it was erased, or because no sync sees it any more
+ * (snapshots.expire_unseen_days). */
+static bool is_absent(const struct check *check, const struct sighting *sighting, const cJSON *row)
 {
     int64_t seen_ms = 0;
-    return sighting->standing.topic == SIGHTING_NOTHING &&
-           timestamp_member(row, "last_seen", &seen_ms) &&
-           seen_ms < config_expired_before(check->verification->config, clock_wall_ms());
+    if (sighting->standing.topic != SIGHTING_NOTHING)
+        return false;
+    return erasures_have(&check->verification->erasures, check->name, sighting->id) ||
+           (timestamp_member(row, "last_seen", &seen_ms) &&
+            seen_ms < config_expired_before(check->verification->config, clock_wall_ms()));
 }
 
 /* Takes in what the API shows of a record, and judges it when it is suspected. `row` is NULL when
@@ -219,7 +222,7 @@ static bool take_record(struct check *check, struct sighting *sighting, const cJ
     }
     cJSON *record = row == NULL ? NULL : read_row(check, row);
     sighting->standing.api = SIGHTING_NOTHING;
-    if (row != NULL && !is_expired(check, sighting, row))
+    if (row != NULL && !is_absent(check, sighting, row))
         sighting->standing.api = record == NULL ? SIGHTING_UNREADABLE : comparison_hash(record);
     sighting_name(sighting->integration_id, json_member_text(row, "integration_id"));
     sightings_put(check->sightings, sighting);

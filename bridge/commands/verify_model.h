@@ -19,6 +19,7 @@
 #include "bridge/base/error.h"
 #include "bridge/codec/avro_input.h"
 #include "bridge/commands/arguments.h"
+#include "bridge/commands/erasures.h"
 #include "bridge/commands/listing.h"
 #include "bridge/commands/orders.h"
 #include "bridge/kafka/range.h"
@@ -29,6 +30,7 @@ struct verification {
     struct orders orders; /* its producer is connected when differences are to be repaired */
     struct listing *listing;
     struct range *range;
+    struct erasures erasures;
     struct registry *registry;
     struct avro_input *avro; /* NULL where snapshots are JSON */
     cJSON *differences; /* an array of {model, record_id, integration_id, difference, fields} */

@@ -68,6 +68,10 @@ void record_found(struct engine *engine, struct record *record, uint64_t start, 
         cJSON_Delete(copy);
         return;
     }
+    /* Events that are redacted announce values in that form. */
+    if (redaction_has_events(engine->selection->redaction))
+        redaction_record(engine->selection->redaction, engine->selection->models[record->place],
+                         copy);
     bool unconfirmed = changes_unconfirmed(&record->now.changes, copy);
     if (unconfirmed && !record->reread) {
         metrics_add(METRIC_ANSWERS_REREAD, 1);

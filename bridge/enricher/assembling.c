@@ -35,6 +35,9 @@ static void remember(struct engine *engine, int place, const char *id, const cha
 
 void engine_erase_state(struct engine *engine, int place, const char *id)
 {
+    struct record *record = pending_find(&engine->pending, place, id);
+    if (record != NULL)
+        record->erased = true;
     remember(engine, place, id, ""); /* what comes next begins anew */
 }
 
@@ -96,8 +99,11 @@ static struct assembly *load(struct engine *engine, int place, int number, const
 
 /* Takes nothing over but the claim's content. */
 static void publish(struct engine *engine, int place, const char *id, const char *integration_id,
-                    const struct assembly *assembly, struct claim *claim)
+                    struct assembly *assembly, struct claim *claim)
 {
+    /* Whatever way a value came: nothing leaves otherwise. */
+    redaction_record(engine->selection->redaction, engine->selection->models[place],
+                     assembly_fields(assembly));
     char *text = assembly_text(assembly, (size_t)engine->config->topics.max_message);
     if (text == NULL) {
         engine_dead_letter(engine, place, id, integration_id, claim, 1, "too-large",
@@ -117,7 +123,7 @@ void assembled_settled(struct engine *engine, struct record *record, int64_t now
 {
     size_t marked = assembly_close(record->work);
     metrics_add(marked > 0 ? METRIC_CONFLICTS_MARKED : METRIC_CONFLICTS_SETTLED, 1);
-    if (engine_is_erased(engine, claim_events(&record->now)[0].slot, record->id))
+    if (record->erased || engine_is_erased(engine, claim_events(&record->now)[0].slot, record->id))
         engine_nothing(engine, record->place, record->id, &record->now);
     else
         publish(engine, record->place, record->id, record->integration_id, record->work,
@@ -154,18 +160,7 @@ void engine_take_assembled(struct engine *engine, const struct consumer_event *e
     struct event_ref ref = {event->slot, event->message->offset};
     struct claim claim = {0};
     offsets_take(engine->offsets, ref.slot, ref.offset, 1);
-    if (engine_is_erased(engine, ref.slot, id)) {
-        claim_add(&claim, ref, now_ms);
-        engine_nothing(engine, place, id, &claim);
-        return;
-    }
-    redaction_told(engine->selection->redaction, webhook->model, webhook->root);
-    if (count_fields(webhook) > FIELDS_MAXIMUM) {
-        claim_add(&claim, ref, now_ms);
-        engine_dead_letter(engine, place, id, integration_id, &claim, 1, "too-many-fields",
-                           "no record of the API has so many fields");
-        return;
-    }
+    redaction_told(engine->selection->redaction, webhook->model, webhook->root, true);
     struct record *record = pending_find(&engine->pending, place, id);
     if (record != NULL) { /* its conflict is being settled, and stays one until then */
         record->dirty = true;
@@ -177,6 +172,15 @@ void engine_take_assembled(struct engine *engine, const struct consumer_event *e
         return;
     }
     claim_add(&claim, ref, now_ms);
+    if (engine_is_erased(engine, ref.slot, id)) {
+        engine_nothing(engine, place, id, &claim);
+        return;
+    }
+    if (count_fields(webhook) > FIELDS_MAXIMUM) {
+        engine_dead_letter(engine, place, id, integration_id, &claim, 1, "too-many-fields",
+                           "no record of the API has so many fields");
+        return;
+    }
     if (integration_id == NULL) {
         engine_dead_letter(engine, place, id, NULL, &claim, 1, "no-integration",
                            "the event has no integration, and no endpoint reads its record");

@@ -247,12 +247,12 @@ static enum transaction_outcome add_events(struct committer *committer, const st
         const rd_kafka_message_t *original = item->originals[i];
         struct envelope envelope = {0};
         if (item->kind == ITEM_FORWARD && original != NULL)
-            envelope_forward(&envelope, item, topic, original);
+            envelope_forward(&envelope, item, topic, original, committer->selection->redaction);
         else
             envelope_dead_letter(
                 &envelope, item, topics->dead_letters, original,
                 &(struct event_place){topic, ref->slot % topics->partitions, ref->offset},
-                committer->selection->names[item->place]);
+                committer->selection->names[item->place], committer->selection->redaction);
         outcome = add(committer, &envelope, index, error);
     }
     return outcome;

@@ -27,6 +27,7 @@
 #include "bridge/enricher/batch.h"
 #include "bridge/enricher/breakers.h"
 #include "bridge/enricher/cache.h"
+#include "bridge/enricher/headers.h"
 #include "bridge/enricher/offsets.h"
 #include "bridge/enricher/pages.h"
 #include "bridge/enricher/pending.h"
@@ -41,7 +42,6 @@
 #include "bridge/propexo/webhook.h"
 
 struct backfill;
-struct event_headers;
 struct expiry;
 struct ledger;
 struct ledger_start;
@@ -311,9 +311,11 @@ bool check_read(const char *text, struct sync_check *check, uint64_t *token) MUS
 
 /* erasing.c */
 
-/* An order to keep a record out, or to do so no longer. False when it does not say of which. */
+/* An order to keep a record out, to do so no longer, or to tell. False when it does not say of
+ * which record. */
 bool engine_take_erasure(struct engine *engine, const struct consumer_event *event,
-                         const struct webhook *webhook, bool lift, int64_t now_ms) MUST_CHECK;
+                         const struct webhook *webhook, enum erasure_kind kind,
+                         int64_t now_ms) MUST_CHECK;
 
 /* Nothing may be published of the record; `slot` is that of its model and integration. */
 bool engine_is_erased(const struct engine *engine, int slot, const char *record_id) MUST_CHECK;
@@ -321,7 +323,7 @@ bool engine_is_erased(const struct engine *engine, int slot, const char *record_
 /* A text of the state topic, `record` being <model>/<record id>; false when `name` is that of
  * something else. */
 bool engine_restore_erased(struct engine *engine, const char *record, const char *name, int number,
-                           bool erased) MUST_CHECK;
+                           const char *text, size_t length) MUST_CHECK;
 void engine_forget_erased(struct engine *engine);
 
 /* restore.c */

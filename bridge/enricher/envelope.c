@@ -9,6 +9,7 @@
 #include "bridge/base/memory.h"
 #include "bridge/http/client.h"
 #include "bridge/propexo/recreate.h"
+#include "bridge/propexo/webhook.h"
 
 static void set_key(struct message *message, const char *key)
 {
@@ -138,13 +139,31 @@ void envelope_event(struct envelope *envelope, const struct item *item, const ch
     message_header(message, RECREATE_HEADER, envelope->key);
 }
 
+/* False when nobody knows what is in the bytes: then they are not kept. */
+static bool redact(struct envelope *envelope, const struct redaction *redaction)
+{
+    struct message *message = &envelope->message;
+    if (message->value == NULL || !redaction_has_events(redaction))
+        return true;
+    struct webhook webhook = webhook_parse(message->value, message->value_length);
+    bool readable = webhook.root != NULL;
+    if (readable)
+        envelope->redacted = redaction_body(redaction, webhook.model, webhook.root);
+    webhook_free(&webhook);
+    if (envelope->redacted != NULL) {
+        message->value = envelope->redacted;
+        message->value_length = strlen(envelope->redacted);
+    }
+    return readable;
+}
+
 static bool is_replaced(const char *name)
 {
     return strcmp(name, "integration_id") == 0 || strcmp(name, "forwarded") == 0;
 }
 
 void envelope_forward(struct envelope *envelope, const struct item *item, const char *topic,
-                      const rd_kafka_message_t *original)
+                      const rd_kafka_message_t *original, const struct redaction *redaction)
 {
     struct message *message = &envelope->message;
     struct message event;
@@ -154,6 +173,7 @@ void envelope_forward(struct envelope *envelope, const struct item *item, const 
     set_key(message, item->integration_id);
     message->value = event.value;
     message->value_length = event.value_length;
+    (void)redact(envelope, redaction); /* it was read when it was taken in */
     /* Two places are needed for our own; a foreign event with more headers loses the last ones. */
     for (size_t i = 0; i < event.header_count && message->header_count < MESSAGE_HEADERS - 2; i++) {
         const struct message_header *header = &event.headers[i];
@@ -225,13 +245,16 @@ static void add_past(struct envelope *envelope, const struct item *item)
 
 void envelope_dead_letter(struct envelope *envelope, const struct item *item, const char *topic,
                           const rd_kafka_message_t *original, const struct event_place *place,
-                          const char *model)
+                          const char *model, const struct redaction *redaction)
 {
     struct message *message = &envelope->message;
+    bool readable = true;
     message->topic = topic;
     message->partition = -1;
-    if (original != NULL)
+    if (original != NULL) {
         take_event(envelope, item, original);
+        readable = redact(envelope, redaction);
+    }
     (void)snprintf(envelope->number[0], sizeof envelope->number[0], "%d", place->partition);
     (void)snprintf(envelope->number[1], sizeof envelope->number[1], "%" PRId64, place->offset);
     message_header(message, "error_code", item->code == NULL ? "original-gone" : item->code);
@@ -248,13 +271,16 @@ void envelope_dead_letter(struct envelope *envelope, const struct item *item, co
     message_header(message, "original", original == NULL ? "gone" : NULL);
     if (item->claim.large != NULL)
         add_large_answer(envelope, item->claim.large);
-    if (original != NULL && item->bare)
+    if (!readable)
+        dead_letter_withhold(message, &envelope->cut);
+    else if (original != NULL && item->bare)
         dead_letter_cut(message, &envelope->cut);
 }
 
 void envelope_free(struct envelope *envelope)
 {
     free(envelope->failed);
+    free(envelope->redacted);
     free(envelope->source);
     free(envelope->subject);
     free(envelope->key);

@@ -31,6 +31,7 @@ struct envelope {
     char *changed_fields;
     char *key;
     char *failed;
+    char *redacted; /* an event's bytes, as they may be kept */
 };
 
 /* A snapshot of `value` (NULL: tombstone). */
@@ -55,9 +56,9 @@ void envelope_event(struct envelope *envelope, const struct item *item, const ch
                     int partition, const char *model, struct random *random);
 
 /* The event `original` again, under `integration_id`. Its own headers are kept, but for the
- * integration. */
+ * integration. Redacted, as what follows: it may be from before events were. */
 void envelope_forward(struct envelope *envelope, const struct item *item, const char *topic,
-                      const rd_kafka_message_t *original);
+                      const rd_kafka_message_t *original, const struct redaction *redaction);
 
 /* Where an event that fails was read. */
 struct event_place {
@@ -72,7 +73,7 @@ struct event_place {
  * event's headers, with the length and the sha256 of the whole in headers. */
 void envelope_dead_letter(struct envelope *envelope, const struct item *item, const char *topic,
                           const rd_kafka_message_t *original, const struct event_place *place,
-                          const char *model);
+                          const char *model, const struct redaction *redaction);
 
 void envelope_free(struct envelope *envelope);
 

@@ -11,6 +11,10 @@
  * comes are, too: what an answer means is decided when it is there. A crash carries the order out
  * twice, never not at all.
  *
+ * Each order is answered there by its id. Lifting begins by asking, so that it is known that every
+ * number has carried out what was ordered before: else a number that was behind would publish its
+ * tombstone after another one has published the record again.
+ *
  * An order is a message of the events topic that has the header `erase`. No webhook becomes one:
  * its headers are the receiver's.
  */
@@ -46,30 +50,59 @@ static void keep(struct engine *engine, int number, const char *model, const cha
     free(key);
 }
 
-bool engine_is_erased(const struct engine *engine, int slot, const char *record_id)
+static bool is_kept_out(const struct engine *engine, int slot, const char *record_id)
 {
-    if (engine->erased.count == 0)
-        return false;
     int place = slot / engine->topics->partitions;
     char *key =
         key_of(slot % engine->topics->partitions, engine->selection->names[place], record_id);
     bool erased = table_get(&engine->erased, key, strlen(key)) != NULL;
     free(key);
-    if (erased)
-        metrics_add(METRIC_ERASED_COPIES, 1);
     return erased;
 }
 
-bool engine_restore_erased(struct engine *engine, const char *record, const char *name, int number,
-                           bool erased)
+bool engine_is_erased(const struct engine *engine, int slot, const char *record_id)
 {
+    if (engine->erased.count == 0 || !is_kept_out(engine, slot, record_id))
+        return false;
+    metrics_add(METRIC_ERASED_COPIES, 1);
+    return true;
+}
+
+bool erasure_read(const char *text, size_t length, bool *kept_out, char order[ERASE_ORDER_SIZE])
+{
+    cJSON *root = text == NULL ? NULL : json_parse(text, length);
+    const cJSON *member = json_member(root, "kept_out");
+    const char *id = json_member_text(root, "order");
+    bool ok = cJSON_IsBool(member) && id != NULL;
+    *kept_out = cJSON_IsTrue(member);
+    (void)snprintf(order, ERASE_ORDER_SIZE, "%s", ok ? id : "");
+    cJSON_Delete(root);
+    return ok;
+}
+
+static char *write_erasure(bool kept_out, const char *order)
+{
+    cJSON *root = cJSON_CreateObject();
+    (void)cJSON_AddStringToObject(root, "order", order);
+    (void)cJSON_AddBoolToObject(root, "kept_out", kept_out);
+    char *text = cJSON_PrintUnformatted(root);
+    cJSON_Delete(root);
+    return text;
+}
+
+bool engine_restore_erased(struct engine *engine, const char *record, const char *name, int number,
+                           const char *text, size_t length)
+{
+    char order[ERASE_ORDER_SIZE];
+    bool kept_out = false;
     if (strcmp(name, ERASED_NAME) != 0)
         return false;
     char *model = memory_text(record);
     char *slash = strchr(model, '/');
     if (slash != NULL) {
         *slash = '\0';
-        keep(engine, number, model, slash + 1, erased);
+        keep(engine, number, model, slash + 1,
+             erasure_read(text, length, &kept_out, order) && kept_out);
     }
     free(model);
     return true;
@@ -97,27 +130,29 @@ static void publish_tombstone(struct engine *engine, int slot, const char *recor
 }
 
 bool engine_take_erasure(struct engine *engine, const struct consumer_event *event,
-                         const struct webhook *webhook, bool lift, int64_t now_ms)
+                         const struct webhook *webhook, enum erasure_kind kind, int64_t now_ms)
 {
     int slot = event->slot;
+    int number = slot % engine->topics->partitions;
     const char *model = engine->selection->names[slot / engine->topics->partitions];
     const char *record_id = json_member_text(webhook->root, "record_id");
     const char *order = json_member_text(webhook->root, "order");
     struct claim claim = {0};
-    if (record_id == NULL || *record_id == '\0' || order == NULL)
+    if (record_id == NULL || *record_id == '\0' || order == NULL ||
+        strlen(order) >= ERASE_ORDER_SIZE)
         return false;
     offsets_take(engine->offsets, slot, event->message->offset, 1);
     claim_add(&claim, (struct event_ref){slot, event->message->offset}, now_ms);
-    keep(engine, slot % engine->topics->partitions, model, record_id, !lift);
-    if (!lift) {
+    if (kind != ERASURE_ASK)
+        keep(engine, number, model, record_id, kind == ERASURE_SET);
+    if (kind == ERASURE_SET)
         publish_tombstone(engine, slot, record_id);
-    }
+    bool kept_out = is_kept_out(engine, slot, record_id);
     char *name = memory_format("%s/%s", model, record_id);
-    engine_text(engine, ITEM_PROGRESS, slot, ERASED_NAME, name,
-                lift ? NULL : memory_format("{\"order\":\"%s\"}", order), NULL, &claim);
+    engine_text(engine, ITEM_PROGRESS, slot, ERASED_NAME, name, write_erasure(kept_out, order),
+                NULL, &claim);
     free(name);
     log_info("erasure", LOG_TEXT("model", model), LOG_TEXT("record_id", record_id),
-             LOG_NUMBER("partition", slot % engine->topics->partitions),
-             LOG_TEXT("state", lift ? "lifted" : "erased"));
+             LOG_NUMBER("partition", number), LOG_TEXT("kept_out", kept_out ? "true" : "false"));
     return true;
 }

@@ -31,6 +31,18 @@ static bool has_header(const rd_kafka_headers_t *headers, const char *name)
     return has;
 }
 
+static enum erasure_kind erasure_of(const rd_kafka_headers_t *list)
+{
+    char *text = header_text(list, ERASE_HEADER, WEBHOOK_ID_MAXIMUM);
+    enum erasure_kind kind = text == NULL                    ? ERASURE_NONE
+                             : strcmp(text, ERASE_SET) == 0  ? ERASURE_SET
+                             : strcmp(text, ERASE_LIFT) == 0 ? ERASURE_LIFT
+                             : strcmp(text, ERASE_ASK) == 0  ? ERASURE_ASK
+                                                             : ERASURE_NONE;
+    free(text);
+    return kind;
+}
+
 struct event_headers event_headers_read(const rd_kafka_message_t *message)
 {
     rd_kafka_headers_t *list = NULL;
@@ -44,10 +56,7 @@ struct event_headers event_headers_read(const rd_kafka_message_t *message)
     headers.sync_checked = header_text(list, "sync_checked", WEBHOOK_ID_MAXIMUM);
     headers.forwarded = has_header(list, "forwarded");
     headers.forced = has_header(list, "forced");
-    char *erase = header_text(list, ERASE_HEADER, WEBHOOK_ID_MAXIMUM);
-    headers.erases = erase != NULL && strcmp(erase, ERASE_SET) == 0;
-    headers.lifts = erase != NULL && strcmp(erase, ERASE_LIFT) == 0;
-    free(erase);
+    headers.erasure = erasure_of(list);
     headers.recovered = has_header(list, RECREATE_HEADER);
     if (headers.traceparent != NULL && strlen(headers.traceparent) != TRACEPARENT_LENGTH) {
         free(headers.traceparent);

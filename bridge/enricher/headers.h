@@ -5,6 +5,9 @@
 #include <librdkafka/rdkafka.h>
 #include <stdbool.h>
 
+/* An order about a record (erasing.c). */
+enum erasure_kind { ERASURE_NONE, ERASURE_SET, ERASURE_LIFT, ERASURE_ASK };
+
 /* Owned copies; NULL when absent. */
 struct event_headers {
     char *integration_id;
@@ -14,8 +17,7 @@ struct event_headers {
     char *sync_checked; /* the barrier behind what reconciliation made good (syncs.c) */
     bool forwarded;
     bool forced; /* an order that somebody gave by hand */
-    bool erases; /* an order about a record (erasing.c), and its other kind */
-    bool lifts;
+    enum erasure_kind erasure;
     bool recovered; /* no webhook: put together from what the API recorded (recreate.h) */
 };
 

@@ -120,8 +120,8 @@ static bool take_order(struct engine *engine, const struct consumer_event *event
                        const struct webhook *webhook, const struct event_headers *headers,
                        int64_t now_ms)
 {
-    return (headers->erases || headers->lifts) &&
-           engine_take_erasure(engine, event, webhook, headers->lifts, now_ms);
+    return headers->erasure != ERASURE_NONE &&
+           engine_take_erasure(engine, event, webhook, headers->erasure, now_ms);
 }
 
 void engine_take(struct engine *engine, const struct consumer_event *event, int64_t now_ms)

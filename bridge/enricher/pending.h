@@ -86,6 +86,7 @@ struct record {
     bool urged : 1;    /* it goes before all others */
     bool covered : 1;  /* a page under way looks for it; the planner's */
     bool reread : 1;   /* the consistency rule has asked for its second reading already */
+    bool erased : 1;   /* `work`: it was erased since, and ends in nothing, whatever comes */
     bool dirty : 1;    /* `work`: events were taken since the conflict's question was asked */
     uint16_t attempts; /* failures of the current kind in a row */
     uint32_t failed_s; /* wall clock, in seconds: the first failure that counts, of any kind; 0 =

@@ -137,8 +137,8 @@ static void take_progress(void *context, const rd_kafka_message_t *message)
     char *slash = strrchr(key, '/');
     if (slash != NULL) {
         *slash = '\0';
-        if (!engine_restore_erased(engine, key, slash + 1, restoring->number,
-                                   message->payload != NULL) &&
+        if (!engine_restore_erased(engine, key, slash + 1, restoring->number, message->payload,
+                                   message->len) &&
             !engine_restore_sync(engine, key, slash + 1, restoring->number, message->payload,
                                  message->len) &&
             !engine_restore_window(engine, key, slash + 1, message->payload, message->len))

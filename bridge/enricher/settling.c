@@ -105,7 +105,9 @@ static int64_t hear_diffs(struct engine *engine, const struct walk *walk, const 
         if (record == NULL || record->walk != walk)
             continue;
         redaction_told(engine->selection->redaction, engine->selection->models[place],
-                       json_member(item, "data_diff"));
+                       json_member(item, "data_diff"), false);
+        redaction_told(engine->selection->redaction, engine->selection->models[place],
+                       json_member(item, "payload"), false);
         assembly_hear(record->work, item);
     }
     return oldest;

@@ -2,9 +2,10 @@
  * What a server shows and asks for in a TLS handshake: its certificate chain and key, and whose
  * certificates it takes from clients. Only tls.c knows GnuTLS, which libmicrohttpd speaks TLS with.
  *
- * They can be exchanged while the server runs. A handshake begins with what is in force at that
- * moment and ends with it: what was in force before is kept until tls_unload (some kilobytes for
- * each exchange), since handshakes may be in the midst of it. Connections that stand are left
+ * They can be exchanged while the server runs. A handshake shows what is in force when it
+ * begins, and what was in force before is kept until tls_unload (some kilobytes for each exchange),
+ * since handshakes may be in the midst of it; a client's certificate is judged by what is in force
+ * when it comes. Connections that stand are left
  * alone. libmicrohttpd's callback has no context, so one server of a process can speak TLS.
  */
 #ifndef BRIDGE_HTTP_TLS_H

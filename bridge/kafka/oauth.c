@@ -1,6 +1,7 @@
 #include "bridge/kafka/oauth.h"
 
 #include <cjson/cJSON.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,9 @@
 
 #define MOST_EXTENSIONS 16
 #define LONGEST_PACKED  ((size_t)64 << 10)
+
+/* What librdkafka hands back to on_refresh: nobody else may set it. */
+#define PACKED "sasl.oauthbearer.config"
 
 enum { ENDPOINT, CLIENT_ID, CLIENT_SECRET, SCOPE, EXTENSIONS, AUTHORITIES, METHOD, PARAMETERS };
 
@@ -160,11 +164,35 @@ static void on_refresh(rd_kafka_t *handle, const char *packed, void *context)
     free(text);
 }
 
+/* One login for all handles. */
+static bool check_sides(const struct config *config, struct error *error)
+{
+    for (size_t i = 0; i < config->kafka.property_count; i++) {
+        const struct config_property *property = &config->kafka.properties[i];
+        if (property->side != PROPERTY_BOTH && oauth_takes(property->name))
+            return error_set(error, VERDICT_CONFIGURATION,
+                             "%s: [kafka] %s is for both sides, or for none", property->origin,
+                             property->name);
+    }
+    return *find(config, PACKED) == '\0' ||
+           error_set(error, VERDICT_CONFIGURATION,
+                     "[kafka] " PACKED " stands beside sasl.oauthbearer.method = oidc; one of the "
+                     "two must go");
+}
+
+/* Once: who reads the network can read the secret. */
+static void warn_of_clear(const char *endpoint)
+{
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    if (strncmp(endpoint, "https:", strlen("https:")) != 0 && !atomic_flag_test_and_set(&told))
+        log_warn("kafka_token_in_clear", LOG_TEXT("endpoint", endpoint));
+}
+
 bool oauth_configure(rd_kafka_conf_t *settings, const struct config *config, struct error *error)
 {
     char reason[256];
     struct buffer packed = buffer_new(LONGEST_PACKED);
-    bool ok = true;
+    bool ok = check_sides(config, error);
     for (int i = 0; i < PARAMETERS && ok; i++) {
         const char *value = find(config, names[i]);
         if (i <= CLIENT_SECRET && *value == '\0')
@@ -176,9 +204,11 @@ bool oauth_configure(rd_kafka_conf_t *settings, const struct config *config, str
             ok = buffer_append_format(&packed, "%s\n", value) ||
                  error_set(error, VERDICT_CONFIGURATION, "[kafka] %s is too long", names[i]);
     }
-    if (ok && rd_kafka_conf_set(settings, "sasl.oauthbearer.config", buffer_text(&packed), reason,
-                                sizeof reason) != RD_KAFKA_CONF_OK)
+    if (ok && rd_kafka_conf_set(settings, PACKED, buffer_text(&packed), reason, sizeof reason) !=
+                  RD_KAFKA_CONF_OK)
         ok = error_set(error, VERDICT_CONFIGURATION, "[kafka] sasl.oauthbearer.method: %s", reason);
+    if (ok)
+        warn_of_clear(find(config, names[ENDPOINT]));
     rd_kafka_conf_set_oauthbearer_token_refresh_cb(settings, on_refresh);
     rd_kafka_conf_enable_sasl_queue(settings, 1);
     buffer_free(&packed);

@@ -163,10 +163,10 @@ static void report_all(const struct topic_plan *plans, size_t count, bool create
             report_line(report, create ? "created" : "create", &plans[i]);
             findings->missing += !create;
             findings->created += create;
-        } else if (plans[i].unread[0] != '\0') {
+        } else if (plans[i].unread[0] != '\0' && !has_drifted(&plans[i])) {
             report_unread(report, &plans[i]);
             findings->unread++;
-        } else if (has_drifted(&plans[i])) {
+        } else if (has_drifted(&plans[i])) { /* at least its partitions, which are always told */
             report_line(report, "drift", &plans[i]);
             findings->drifted++;
         } else {

@@ -142,14 +142,30 @@ static void apply_here(struct pass *pass, cJSON *object, bool routing)
     }
 }
 
+/* A rule has redacted the whole of this member: looking into it once more for each of its levels
+ * would make a small body take long. */
+static bool is_done(const struct pass *pass, const cJSON *member, bool routing)
+{
+    if (member->string == NULL || (routing && is_routing(member->string)))
+        return false;
+    for (size_t i = 0; i < pass->redaction->count; i++) {
+        const struct rule *rule = &pass->redaction->rules[i];
+        if (rule->count == 1 && counts(pass, rule) && strcmp(rule->names[0], member->string) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* The same for every object below. */
 static void apply_deep(struct pass *pass, cJSON *value, bool routing)
 {
     apply_here(pass, value, routing);
     for (cJSON *child = value->child; child != NULL; child = child->next)
-        apply_deep(pass, child,
-                   routing && child->string != NULL &&
-                       (strcmp(child->string, "data") == 0 || strcmp(child->string, "meta") == 0));
+        if (!is_done(pass, child, routing))
+            apply_deep(
+                pass, child,
+                routing && child->string != NULL &&
+                    (strcmp(child->string, "data") == 0 || strcmp(child->string, "meta") == 0));
 }
 
 static void count_changed(const struct pass *pass)
@@ -178,11 +194,12 @@ void redaction_record(const struct redaction *redaction, const struct model *mod
     count_changed(&pass);
 }
 
-void redaction_told(const struct redaction *redaction, const struct model *model, cJSON *told)
+void redaction_told(const struct redaction *redaction, const struct model *model, cJSON *told,
+                    bool is_body)
 {
     struct pass pass = {.redaction = redaction, .model = model};
     if (told != NULL && redaction_has(redaction, model))
-        apply_deep(&pass, told, true);
+        apply_deep(&pass, told, is_body);
     count_changed(&pass);
 }
 

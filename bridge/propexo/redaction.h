@@ -44,8 +44,9 @@ bool redaction_has_events(const struct redaction *redaction) MUST_CHECK;
 void redaction_record(const struct redaction *redaction, const struct model *model, cJSON *record);
 
 /* What an event, or a recorded change, tells of a record that is put together from these: in a
- * record's form, at any depth. */
-void redaction_told(const struct redaction *redaction, const struct model *model, cJSON *told);
+ * record's form, at any depth. `is_body`: it is a webhook's whole body; NULL is allowed. */
+void redaction_told(const struct redaction *redaction, const struct model *model, cJSON *told,
+                    bool is_body);
 
 /* A recorded change's content, which is held against events or becomes one: in their form, with
  * `events.redact`; else nothing happens. */

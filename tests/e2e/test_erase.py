@@ -116,6 +116,8 @@ def test_it_is_gone_and_stays_away(house):
     assert running.metrics().sum("bridge_records_kept_out") == 12
     try_to_bring_it_back(running)
     assert [m for m in house.kafka.read(f"{house.prefix}.dead-letters")] == []
+    ignored = [part for name in ("custom_data.read_sequence", "last_seen") for part in ("--ignore", name)]
+    assert keys[FETCHED] not in house.run("verify", "--model", FETCHED, *ignored)  # it is not missed
 
     for model in MODELS:
         assert "let in again on 6 of 6" in house.run("erase", "--model", model, "--record", keys[model], "--lift")
@@ -159,6 +161,25 @@ def test_nobody_carries_it_out(house):
     assert key not in house.last(FETCHED)
     (letter,) = house.kafka.read(f"{house.prefix}.dead-letters")
     assert letter.header("error_code") == "no-kind"
+
+
+@pytest.mark.long
+def test_nothing_is_lifted_before_all_have_erased(house):
+    """Else who is behind would publish a tombstone after the record has been published again."""
+    running, keys = begin(house)
+    key = keys[FETCHED]
+    assert "erased on 6 of 6" in house.run("erase", "--model", FETCHED, "--record", key)
+    running.terminate()
+    assert running.wait() == 0
+    said = house.run("erase", "--model", FETCHED, "--record", key, "--lift", code=75)
+    assert "asked on 0 of 6" in said and "nothing is lifted" in said
+    running.start_ready()
+    send_to(house, running)
+    house.change_all()
+    assert key not in house.last(FETCHED)
+    assert "let in again on 6 of 6" in house.run("erase", "--model", FETCHED, "--record", key, "--lift")
+    house.change_all()
+    assert key in house.last(FETCHED)
 
 
 def test_what_it_does_not_take(house):

@@ -78,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(json_member(json_member(record, "c"), "d") == NULL);
     if (json_member(record, "b") != NULL)
         check_hashed(json_member(record, "b"));
-    redaction_told(redaction, model, root);
+    redaction_told(redaction, model, root, !known);
     cJSON_Delete(record);
     cJSON_Delete(root);
     return 0;

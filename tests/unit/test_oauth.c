@@ -108,6 +108,12 @@ static void test_what_is_missing(void **state)
          "[kafka] sasl.oauthbearer.method = oidc needs sasl.oauthbearer.client.id as well"},
         {"sasl.oauthbearer.token.endpoint.url = http://a\nsasl.oauthbearer.client.id = s\n",
          "[kafka] sasl.oauthbearer.method = oidc needs sasl.oauthbearer.client.secret as well"},
+        {CLIENT "sasl.oauthbearer.token.endpoint.url = http://a\nsasl.oauthbearer.config = x\n",
+         "[kafka] sasl.oauthbearer.config stands beside sasl.oauthbearer.method = oidc; one of the "
+         "two must go"},
+        {CLIENT "sasl.oauthbearer.token.endpoint.url = http://a\n"
+                "consumer.sasl.oauthbearer.client.secret = x\n",
+         "bridge.conf:9: [kafka] sasl.oauthbearer.client.secret is for both sides, or for none"},
         {CLIENT "sasl.oauthbearer.token.endpoint.url = -----BEGIN X-----\n A\n",
          "[kafka] sasl.oauthbearer.token.endpoint.url has several lines"},
     };

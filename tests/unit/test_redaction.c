@@ -1,6 +1,8 @@
 /* What snapshots.redact takes out of records and events, and what it refuses. */
 #include "tests/unit/config_fixture.h"
 
+#include "bridge/base/buffer.h"
+#include "bridge/base/clock.h"
 #include "bridge/base/memory.h"
 #include "bridge/codec/json_parse.h"
 #include "bridge/propexo/redaction.h"
@@ -139,6 +141,52 @@ static void test_routing(void **state)
     redaction_free(redaction);
 }
 
+/* What is nested in itself is looked at once: a body must not take long for its size. */
+static void test_nested_in_itself(void **state)
+{
+    struct redaction *redaction = load(
+        *state, "[snapshots]\nredact_key = 0123456789abcdef\nredact = "
+                "residents.custom_data:hash, residents.notes, residents.pets.name\n"
+                "[events]\nredact = true\n");
+    static const char *const names[] = {"custom_data", "notes", "pets"};
+    for (size_t n = 0; n < ARRAY_LENGTH(names); n++) {
+        struct buffer body = buffer_new((size_t)2 << 20);
+        for (int i = 0; i < 900; i++)
+            buffer_append_format(&body, "{\"%s\":", names[n]);
+        buffer_append_text(&body, "[\"x\"");
+        for (int i = 0; i < 90000; i++)
+            buffer_append_text(&body, ",1");
+        buffer_append_text(&body, "]");
+        for (int i = 0; i < 900; i++)
+            buffer_append_text(&body, "}");
+        cJSON *root = json_parse(buffer_text(&body), body.length);
+        assert_non_null(root);
+        int64_t began_ms = clock_ms();
+        free(redaction_body(redaction, residents(), root));
+        redaction_told(redaction, residents(), root, true);
+        if (clock_ms() - began_ms > 1000)
+            fail_msg("%s: %d ms", names[n], (int)(clock_ms() - began_ms));
+        cJSON_Delete(root);
+        buffer_free(&body);
+    }
+    redaction_free(redaction);
+}
+
+/* The fields of a new record may be called as what routes an event. */
+static void test_names_that_route(void **state)
+{
+    static const char text[] = "{\"vendor\":\"a\",\"data\":\"b\",\"name\":\"c\"}";
+    struct redaction *redaction =
+        load(*state, "[snapshots]\nredact = contracts.vendor, contracts.data\n");
+    cJSON *told = json_parse(text, strlen(text));
+    redaction_told(redaction, model_find("contracts", strlen("contracts")), told, false);
+    char *made = cJSON_PrintUnformatted(told);
+    assert_string_equal(made, "{\"name\":\"c\"}");
+    free(made);
+    cJSON_Delete(told);
+    redaction_free(redaction);
+}
+
 /* A recorded change has the same hash as the event of it: both have one form. */
 static void test_changes(void **state)
 {
@@ -156,7 +204,7 @@ static void test_changes(void **state)
     assert_string_equal(made, "{\"new\":{\"date_of_birth\":null},\"previous\":{}}");
     free(made);
     /* In a record's form, as it is put together from webhooks. */
-    redaction_told(redaction, residents(), change);
+    redaction_told(redaction, residents(), change, false);
     made = cJSON_PrintUnformatted(change);
     assert_string_equal(made, "{\"new\":{},\"previous\":{}}");
     free(made);
@@ -196,7 +244,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(test_records), FIXTURE_TEST(test_hashes),  FIXTURE_TEST(test_bodies),
-        FIXTURE_TEST(test_routing), FIXTURE_TEST(test_changes), FIXTURE_TEST(test_refused),
+        FIXTURE_TEST(test_routing), FIXTURE_TEST(test_changes), FIXTURE_TEST(test_refused), FIXTURE_TEST(test_nested_in_itself), FIXTURE_TEST(test_names_that_route),
     };
     return cmocka_run_group_tests_name("redaction", tests, NULL, NULL);
 }
