@@ -24,6 +24,13 @@ struct consumer {
     rd_kafka_topic_partition_list_t *subscription;
     int wake[2];
     int incomplete;
+    enum {
+        ANEW_NOT,    /* no need was seen yet */
+        ANEW_WANTED, /* the group is to be made to assign anew: more is subscribed to next */
+        ANEW_WIDE,   /* so it is; what comes is not taken */
+        ANEW_NARROW, /* it came; our topics alone are subscribed to next */
+        ANEW_DONE,
+    } anew;
     bool lost; /* the session timed out, and nothing was assigned since */
     int64_t session_ms;
     int64_t settled_ms; /* when the first assignment had been taken over; 0: not yet */
@@ -57,15 +64,19 @@ static void keep_complete(struct consumer *consumer, const rd_kafka_topic_partit
     int partitions = consumer->topics->partitions;
     int beyond = 0;
     int *owned = memory_new((size_t)partitions, sizeof *owned);
+    int strange = 0;
     for (int i = 0; i < given->cnt; i++) {
-        if (given->elems[i].partition < partitions)
+        if (topic_index(consumer, given->elems[i].topic) < 0)
+            strange++;
+        else if (given->elems[i].partition < partitions)
             owned[given->elems[i].partition]++;
         else
             beyond++; /* added since the start: not read, so not ready, until a restart */
     }
     for (int i = 0; i < given->cnt; i++) {
         int number = given->elems[i].partition;
-        if (number < partitions && owned[number] == (int)consumer->topics->model_count)
+        if (topic_index(consumer, given->elems[i].topic) >= 0 && number < partitions &&
+            owned[number] == (int)consumer->topics->model_count)
             (void)rd_kafka_topic_partition_list_add(complete, given->elems[i].topic, number);
     }
     consumer->incomplete = beyond;
@@ -73,7 +84,13 @@ static void keep_complete(struct consumer *consumer, const rd_kafka_topic_partit
         consumer->incomplete +=
             owned[number] != 0 && owned[number] != (int)consumer->topics->model_count;
     free(owned);
-    if (consumer->incomplete > 0)
+    bool former = (consumer->incomplete > beyond || strange > 0) && consumer->anew == ANEW_NOT;
+    if (former)
+        consumer->anew = ANEW_WANTED;
+    if (former)
+        log_info("assignment_anew", LOG_NUMBER("numbers", consumer->incomplete),
+                 LOG_NUMBER("other_topics", strange));
+    else if (consumer->incomplete > 0)
         log_error("assignment_incomplete", LOG_NUMBER("numbers", consumer->incomplete),
                   LOG_TEXT("hint", "all members need the same bridge.models, and a restart after "
                                    "partitions were added"));
@@ -146,6 +163,13 @@ static void on_rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code,
                          rd_kafka_topic_partition_list_t *partitions, void *context)
 {
     struct consumer *consumer = context;
+    if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && consumer->anew == ANEW_WIDE) {
+        rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
+        (void)rd_kafka_assign(handle, none);
+        rd_kafka_topic_partition_list_destroy(none);
+        consumer->anew = ANEW_NARROW;
+        return;
+    }
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         consumer->lost = false;
         assign(consumer, partitions);
@@ -161,11 +185,36 @@ static void on_rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code,
     (void)rd_kafka_assign(handle, NULL);
 }
 
-static void subscribe(struct consumer *consumer)
+static void subscribe_to(struct consumer *consumer, const rd_kafka_topic_partition_list_t *topics)
 {
-    rd_kafka_resp_err_t code = rd_kafka_subscribe(consumer->handle, consumer->subscription);
+    rd_kafka_resp_err_t code = rd_kafka_subscribe(consumer->handle, topics);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         fail(consumer, VERDICT_CONFIGURATION, "subscribing", rd_kafka_err2str(code));
+}
+
+static void subscribe(struct consumer *consumer)
+{
+    subscribe_to(consumer, consumer->subscription);
+}
+
+/* A static member that comes back within its session gets what the process before it had, whatever
+ * it subscribes to (KIP-345): after a change of bridge.models these are not its topics. Only a
+ * member that changes its subscription makes the group assign anew. The topic that is added for a
+ * moment is one that we may read and that is there. */
+static void assign_anew(struct consumer *consumer)
+{
+    if (consumer->anew == ANEW_WANTED) {
+        rd_kafka_topic_partition_list_t *wide =
+            rd_kafka_topic_partition_list_copy(consumer->subscription);
+        (void)rd_kafka_topic_partition_list_add(wide, consumer->topics->state,
+                                                RD_KAFKA_PARTITION_UA);
+        consumer->anew = ANEW_WIDE;
+        subscribe_to(consumer, wide);
+        rd_kafka_topic_partition_list_destroy(wide);
+    } else if (consumer->anew == ANEW_NARROW) {
+        consumer->anew = ANEW_DONE;
+        subscribe(consumer);
+    }
 }
 
 static int64_t read_session(const rd_kafka_conf_t *settings)
@@ -269,6 +318,7 @@ static bool survive(const struct consumer *consumer, rd_kafka_message_t *message
 enum consumer_result consumer_next(struct consumer *consumer, struct consumer_event *event,
                                    struct error *error)
 {
+    assign_anew(consumer);
     rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer->handle, 0);
     while (!consumer->failed && message != NULL && message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (!survive(consumer, message, error))

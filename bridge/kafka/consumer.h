@@ -5,7 +5,8 @@
  * A partition is named by its slot: topic index * partitions + number. Two slots with the same
  * number belong to the same instance, always: that is what lets a child's change rewrite its parent
  * safely. The rule is checked at each assignment; numbers owned only in part are not consumed, and
- * consumer_incomplete tells how many.
+ * consumer_incomplete tells how many. When the first assignment is that of a process with other
+ * topics, which the group keeps for a static member, the group is made to assign anew.
  *
  * Nothing is committed here: offsets travel in the publisher's transactions, together with the
  * group metadata that was taken when the partitions were assigned (KIP-447). A transaction of an

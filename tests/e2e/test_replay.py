@@ -91,6 +91,8 @@ def test_a_model_that_is_configured_meanwhile(bridge, kafka, prefix, replay, dea
     with RecordApi() as api:
         api.put("units", "u 1", "path 1", {"id": "u 1", "integration_id": "path 1", "number": "7"})
         api_config = {"api.base_url": api.url, "api.token": TOKEN}
+        # One instance, so that the second does not wait for the session of the first to end.
+        api_config["bridge.instance"] = prefix
         early = bridge("run", {"bridge.models": ["residents"]} | api_config)
         trace = f"00-{'a' * 32}-{'b' * 16}-01"
         body = webhook("units", "u 1")

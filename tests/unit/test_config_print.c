@@ -110,15 +110,17 @@ static void test_secrets_are_masked(void **state)
                              "-----BEGIN X-----\n planted\n");
     for (size_t i = 0; i < config_key_count; i++)
         if (key_is_secret(&config_keys[i]) && strcmp(config_keys[i].section, "registry") != 0)
-            buffer_append_format(&ini, "[%s]\n%s = %splanted-secret\n", config_keys[i].section,
-                                 config_keys[i].name, config_keys[i].owned ? "planted-id " : "");
+            buffer_append_format(&ini, "[%s]\n%s = %splanted-secret-of-enough-bytes\n",
+                                 config_keys[i].section, config_keys[i].name,
+                                 config_keys[i].owned ? "planted-id " : "");
     buffer_append_text(&ini, "[registry]\nuser = u\npassword = planted-secret\n");
     char *text = print(fixture_accept(f, buffer_text(&ini), NULL, NULL));
     assert_null(strstr(text, "planted"));
     assert_non_null(strstr(text, "\nsecret = " VALUE_MASK "\n"));
     assert_non_null(strstr(text, "\nsasl.password = " VALUE_MASK "\n"));
     assert_non_null(strstr(text, "\nssl.key.pem = " VALUE_MASK "\n"));
-    assert_string_equal(f->config.receiver.secrets.general.items[0], "planted-secret");
+    assert_string_equal(f->config.receiver.secrets.general.items[0],
+                        "planted-secret-of-enough-bytes");
     free(text);
     buffer_free(&ini);
 }

@@ -144,10 +144,10 @@ static void test_routing(void **state)
 /* What is nested in itself is looked at once: a body must not take long for its size. */
 static void test_nested_in_itself(void **state)
 {
-    struct redaction *redaction = load(
-        *state, "[snapshots]\nredact_key = 0123456789abcdef\nredact = "
-                "residents.custom_data:hash, residents.notes, residents.pets.name\n"
-                "[events]\nredact = true\n");
+    struct redaction *redaction =
+        load(*state, "[snapshots]\nredact_key = 0123456789abcdef\nredact = "
+                     "residents.custom_data:hash, residents.notes, residents.pets.name\n"
+                     "[events]\nredact = true\n");
     static const char *const names[] = {"custom_data", "notes", "pets"};
     for (size_t n = 0; n < ARRAY_LENGTH(names); n++) {
         struct buffer body = buffer_new((size_t)2 << 20);
@@ -243,8 +243,10 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FIXTURE_TEST(test_records), FIXTURE_TEST(test_hashes),  FIXTURE_TEST(test_bodies),
-        FIXTURE_TEST(test_routing), FIXTURE_TEST(test_changes), FIXTURE_TEST(test_refused), FIXTURE_TEST(test_nested_in_itself), FIXTURE_TEST(test_names_that_route),
+        FIXTURE_TEST(test_records),          FIXTURE_TEST(test_hashes),
+        FIXTURE_TEST(test_bodies),           FIXTURE_TEST(test_routing),
+        FIXTURE_TEST(test_changes),          FIXTURE_TEST(test_refused),
+        FIXTURE_TEST(test_nested_in_itself), FIXTURE_TEST(test_names_that_route),
     };
     return cmocka_run_group_tests_name("redaction", tests, NULL, NULL);
 }

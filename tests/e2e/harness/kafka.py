@@ -24,6 +24,7 @@ LIBRARIES_3_9 = TOP / "build/e2e/kafka-3.9/lib"
 LOGGING = TOP / "tests/e2e/kafka/log4j2.properties"
 ISOLATIONS = ("read_committed", "read_uncommitted")
 ANSWER_SECONDS = 30
+NOT_THERE_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._UNKNOWN_PARTITION)
 
 SETTINGS = {
     "process.roles": "broker,controller",
@@ -279,7 +280,7 @@ class Kafka(JavaServer):
                 place = TopicPartition(topic, partition)
                 found[:] = consumer.get_watermark_offsets(place, timeout=ANSWER_SECONDS)
             except KafkaException as error:
-                if error.args[0].code() not in (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE):
+                if error.args[0].code() not in NOT_THERE_YET:
                     raise
             return bool(found)
 
