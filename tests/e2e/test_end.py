@@ -86,7 +86,8 @@ def test_the_last_transaction_commits(bridge, kafka, prefix, snapshots, slow):
         enricher = bridge("enrich", config | reach | {"enricher.commit_interval_ms": 5000})
         enricher.wait_event("assigned", 30)
         kafka.produce(topic, [event(identifier) for identifier in ids])
-        wait_until(lambda: len(api.requests) > 500, 60, "requests", interval=0.001)
+        # Of records, not of lists, which are refused.
+        wait_until(lambda: len(api.asked_for("residents")) > 500, 60, "requests", interval=0.001)
         enricher.terminate()
         if slow:
             enricher.wait_event("draining", 5)
