@@ -66,6 +66,7 @@ def test_a_killed_run_comes_to_its_end(kafka, tmp_path):
     assert bars(missing) == {"run": False}
 
 
+@pytest.mark.long
 def test_several_enrichers_and_another_client_are_told_apart(kafka, tmp_path):
     result = run(replace(SMALL, enrichers=2, other_client=600, integrations=12, records=240), kafka, tmp_path)
     requests = result["requests"]

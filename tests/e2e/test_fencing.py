@@ -204,6 +204,7 @@ def join_again(proxy):
     proxy.delay(10)
 
 
+@pytest.mark.long
 def test_an_enricher_that_is_cut_off(pair, proxy, snapshots):
     check(pair("live", 8000), "live", snapshots, proxy.cut, lambda: join_again(proxy), 0)
 

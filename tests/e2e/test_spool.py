@@ -143,6 +143,7 @@ def test_a_full_spool_is_503_until_there_is_room(receiver, own_kafka, spool, pre
     assert (spool / "spool.lmdb").stat().st_size <= MIB
 
 
+@pytest.mark.long
 def test_a_full_disk_is_503_until_there_is_room(receiver, own_kafka, spool, prefix):
     program = receiver()
     load = Sequence(program.receiver_url(), SECRET, KEYS, padding=500).start()
@@ -169,7 +170,7 @@ def test_a_full_disk_is_503_until_there_is_room(receiver, own_kafka, spool, pref
 
 
 def test_a_small_disk(receiver, own_kafka, small_disk, prefix):
-    """The same on a file system that is really full."""
+    """503 until there is room, on a file system that is really full."""
     program = receiver({"receiver.spool_dir": small_disk})
     load = Sequence(program.receiver_url, SECRET, KEYS, padding=500).start()
     own_kafka.freeze()
