@@ -84,12 +84,12 @@ def units():
         yield unit_program(name)
 
 
-def end_to_end(marks, arguments):
+def end_to_end(marks, arguments, wrapper=WRAPPER):
     make("all", *STAMPS)
     RESULTS.unlink(missing_ok=True)
     marks = "sanitizer" if SANITIZER else marks
     command = [TOP / "build/venv/bin/pytest", "-q", "-m", marks, "tests/e2e", f"--junitxml={RESULTS}", *arguments]
-    environment = os.environ | {"BRIDGE_BUILD": str(BUILD), "BRIDGE_WRAPPER": " ".join(WRAPPER)}
+    environment = os.environ | {"BRIDGE_BUILD": str(BUILD), "BRIDGE_WRAPPER": " ".join(wrapper)}
     process = subprocess.run(command, cwd=TOP, env=environment)
     passed, failed, skipped = count(list(xml.parse(RESULTS).iter("testcase"))) if RESULTS.exists() else (0, 0, 0)
     if process.returncode != 0 and failed == 0:
@@ -100,11 +100,8 @@ def end_to_end(marks, arguments):
 def memcheck():
     """A program that valgrind finds fault with ends with 99, which fails its test."""
     options = "-q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite"
-    os.environ.update(BRIDGE_WRAPPER=f"valgrind {options}", E2E_TIMEOUT_FACTOR="6")
-    make("all", *STAMPS)
-    command = [TOP / "build/venv/bin/pytest", "-q", "-m", "sanitizer", "tests/e2e"]
-    os.environ["BRIDGE_BUILD"] = str(BUILD)
-    return one("memcheck", command)
+    os.environ["E2E_TIMEOUT_FACTOR"] = "6"
+    return end_to_end("sanitizer", [], ["valgrind", *options.split()])
 
 
 def main(arguments):

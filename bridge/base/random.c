@@ -1,5 +1,7 @@
 #include "bridge/base/random.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <sys/random.h>
 
 #include "bridge/base/clock.h"
@@ -24,6 +26,13 @@ uint64_t random_next(struct random *random)
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
+}
+
+const char *random_id(struct random *random, char id[RANDOM_ID_SIZE])
+{
+    (void)snprintf(id, RANDOM_ID_SIZE, "%016" PRIx64 "%016" PRIx64, random_next(random),
+                   random_next(random));
+    return id;
 }
 
 int64_t random_between(struct random *random, int64_t low, int64_t high)

@@ -15,6 +15,11 @@ struct random random_from_system(void);        /* seeded by the kernel */
 struct random random_from_seed(uint64_t seed); /* repeatable */
 uint64_t random_next(struct random *random);
 
+#define RANDOM_ID_SIZE 33
+
+/* 32 hex digits. Returns `id`. */
+const char *random_id(struct random *random, char id[RANDOM_ID_SIZE]);
+
 /* A number in [low, high]; low <= high. */
 int64_t random_between(struct random *random, int64_t low, int64_t high);
 

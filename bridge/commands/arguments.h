@@ -23,12 +23,12 @@ struct arguments {
     size_t model_count; /* 0 = all */
     const char *ignored[NAMES_MAXIMUM];
     size_t ignored_count;
-    const char *limit; /* NULL = not given */
-    const char *since; /* NULL = not given */
-    const char *url;   /* NULL = not given */
-    const char *code;  /* NULL = not given */
-    const char *record;
-    unsigned given; /* the bits of enum option that stand alone */
+    const char *limit;  /* NULL = not given */
+    const char *since;  /* NULL = not given */
+    const char *url;    /* NULL = not given */
+    const char *code;   /* NULL = not given */
+    const char *record; /* NULL = not given */
+    unsigned given;     /* the bits of enum option that stand alone */
 };
 
 /* What a subcommand may understand beside --config and --set, as bits. */

@@ -22,7 +22,7 @@
 
 struct order {
     struct orders orders;
-    char id[33];
+    char id[RANDOM_ID_SIZE];
     int64_t given_ms;      /* wall clock */
     struct table progress; /* "integration/model" -> struct progress */
 };
@@ -149,17 +149,13 @@ static bool follow(struct order *order, struct progress *all, struct error *erro
 {
     const struct topics *topics = order->orders.topics;
     struct range *range = range_open(&order->orders.kafka, error);
-    atomic_bool never = false;
     int64_t *next = memory_new((size_t)topics->partitions, sizeof *next);
     int64_t began_ms = clock_ms();
     bool ok = range != NULL;
     while (ok && !all->done) {
         size_t left = 0;
-        for (int i = 0; ok && i < topics->partitions; i++) {
-            int64_t from = next[i] == RANGE_LOST ? 0 : next[i];
-            ok = range_read(range, topics->state, i, from, RANGE_END, take_state, order, &never,
-                            &next[i], error);
-        }
+        ok =
+            range_read_on(range, topics->state, topics->partitions, next, take_state, order, error);
         if (!ok)
             break;
         *all = sum_up(order, &left);
@@ -189,8 +185,7 @@ int command_backfill(const struct config *config, const struct arguments *argume
     struct random random = random_from_system();
     struct order order = {.given_ms = clock_wall_ms()};
     int code = EX_OK;
-    (void)snprintf(order.id, sizeof order.id, "%016" PRIx64 "%016" PRIx64, random_next(&random),
-                   random_next(&random));
+    (void)random_id(&random, order.id);
     if (orders_choose(&order.orders, config, arguments, &code)) {
         bool ok = orders_prepare(&order.orders, true, &error) && give(&order, arguments, &error);
         if (ok)

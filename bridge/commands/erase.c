@@ -1,8 +1,6 @@
 #include "bridge/commands/erase.h"
 
 #include <cjson/cJSON.h>
-#include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +24,6 @@ struct erasure {
     char id[ERASE_ORDER_SIZE];
     char *key;     /* of the record on the state topic */
     bool *is_done; /* by partition: the order was carried out */
-    int number;    /* of the partition that is read */
     int64_t *next;
 };
 
@@ -71,23 +68,19 @@ static void take_state(void *context, const rd_kafka_message_t *message)
     if (message->key != NULL && message->key_len == strlen(erasure->key) &&
         memcmp(message->key, erasure->key, message->key_len) == 0 &&
         erasure_read(message->payload, message->len, &kept_out, order))
-        erasure->is_done[erasure->number] |= strcmp(order, erasure->id) == 0;
+        erasure->is_done[message->partition] |= strcmp(order, erasure->id) == 0;
 }
 
 /* How many partitions are done; negative with `error` when they cannot be read. */
 static int look(struct erasure *erasure, struct range *range, struct error *error)
 {
     const struct topics *topics = erasure->orders.topics;
-    atomic_bool never = false;
     int done = 0;
-    for (int i = 0; i < topics->partitions; i++) {
-        int64_t from = erasure->next[i] == RANGE_LOST ? 0 : erasure->next[i];
-        erasure->number = i;
-        if (!range_read(range, topics->state, i, from, RANGE_END, take_state, erasure, &never,
-                        &erasure->next[i], error))
-            return -1;
+    if (!range_read_on(range, topics->state, topics->partitions, erasure->next, take_state, erasure,
+                       error))
+        return -1;
+    for (int i = 0; i < topics->partitions; i++)
         done += erasure->is_done[i];
-    }
     return done;
 }
 
@@ -112,8 +105,7 @@ static bool carry_out(struct erasure *erasure, const char *kind, int *done, stru
 {
     struct random random = random_from_system();
     erasure->kind = kind;
-    (void)snprintf(erasure->id, sizeof erasure->id, "%016" PRIx64 "%016" PRIx64,
-                   random_next(&random), random_next(&random));
+    (void)random_id(&random, erasure->id);
     memset(erasure->is_done, 0,
            (size_t)erasure->orders.topics->partitions * sizeof *erasure->is_done);
     return give(erasure, error) && follow(erasure, done, error);

@@ -1,6 +1,5 @@
 #include "bridge/commands/erasures.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,50 +9,56 @@
 /* Anything but NULL. */
 static char mark;
 
-/* The key is <model>/<record id>/<name>; in the table it is without the name. */
+/* The caller frees. */
+static char *key_of(int partition, const char *record, size_t length)
+{
+    return memory_format("%d/%.*s", partition, (int)length, record);
+}
+
+/* The key is <model>/<record id>/<name>; in the table the partition stands in the name's place. */
 static void take(void *context, const rd_kafka_message_t *message)
 {
-    struct table *found = context;
+    struct erasures *erasures = context;
     char order[ERASE_ORDER_SIZE];
     bool kept_out = false;
-    const char *key = message->key;
+    const char *record = message->key;
     size_t name = strlen("/" ERASED_NAME);
-    if (key == NULL || message->key_len <= name ||
-        memcmp(key + message->key_len - name, "/" ERASED_NAME, name) != 0)
+    if (record == NULL || message->key_len <= name ||
+        memcmp(record + message->key_len - name, "/" ERASED_NAME, name) != 0)
         return;
+    char *key = key_of(message->partition, record, message->key_len - name);
     if (erasure_read(message->payload, message->len, &kept_out, order) && kept_out)
-        (void)table_put(found, key, message->key_len - name, &mark);
+        (void)table_put(&erasures->records, key, strlen(key), &mark);
     else
-        (void)table_remove(found, key, message->key_len - name);
+        (void)table_remove(&erasures->records, key, strlen(key));
+    free(key);
 }
 
 bool erasures_read(struct erasures *erasures, struct range *range, const struct topics *topics,
                    struct error *error)
 {
-    atomic_bool never = false;
-    int partitions = 0;
-    bool ok = range_partitions(range, topics->state, &partitions, error);
     erasures_free(erasures);
-    for (int i = 0; ok && i < partitions; i++) {
-        struct table found = {0};
-        const struct table_slot *slot;
-        size_t cursor = 0;
-        int64_t next = 0;
-        ok = range_read(range, topics->state, i, 0, RANGE_END, take, &found, &never, &next, error);
-        while ((slot = table_next(&found, &cursor)) != NULL)
-            (void)table_put(&erasures->records, slot->key, slot->length, &mark);
-        table_free(&found);
-    }
+    if (!range_partitions(range, topics->state, &erasures->partitions, error))
+        return false;
+    int64_t *next = memory_new((size_t)erasures->partitions, sizeof *next);
+    bool ok =
+        range_read_on(range, topics->state, erasures->partitions, next, take, erasures, error);
+    free(next);
     return ok;
 }
 
 bool erasures_have(const struct erasures *erasures, const char *model, const char *record_id)
 {
+    bool have = false;
     if (erasures->records.count == 0)
         return false;
-    char *key = memory_format("%s/%s", model, record_id);
-    bool have = table_get(&erasures->records, key, strlen(key)) != NULL;
-    free(key);
+    char *record = memory_format("%s/%s", model, record_id);
+    for (int i = 0; i < erasures->partitions && !have; i++) {
+        char *key = key_of(i, record, strlen(record));
+        have = table_get(&erasures->records, key, strlen(key)) != NULL;
+        free(key);
+    }
+    free(record);
     return have;
 }
 

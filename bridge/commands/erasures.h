@@ -13,6 +13,7 @@
 
 struct erasures { /* zeroed = none */
     struct table records;
+    int partitions; /* of the state topic */
 };
 
 /* Reads them anew. VERDICT_RETRY when Kafka does not answer. */

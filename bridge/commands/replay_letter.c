@@ -72,22 +72,6 @@ static const char *source_of(const struct ingest *ingest, const struct message *
     return NULL;
 }
 
-/* A letter from before events were redacted. False when nobody knows what is in it. */
-static bool redact(const struct ingest *ingest, struct replay_letter *letter)
-{
-    struct message *event = &letter->event;
-    struct webhook webhook = webhook_parse(event->value, event->value_length);
-    bool readable = webhook.root != NULL;
-    if (readable)
-        letter->text = redaction_body(ingest->selection->redaction, webhook.model, webhook.root);
-    webhook_free(&webhook);
-    if (letter->text != NULL) {
-        event->value = letter->text;
-        event->value_length = strlen(letter->text);
-    }
-    return readable;
-}
-
 static void send_back(const struct ingest *ingest, const struct message *seen,
                       struct replay_letter *letter)
 {
@@ -103,8 +87,7 @@ static void send_back(const struct ingest *ingest, const struct message *seen,
                                      .key_length = seen->key_length,
                                      .value = seen->value,
                                      .value_length = seen->value_length};
-    if (letter->event.value != NULL && redaction_has_events(ingest->selection->redaction) &&
-        !redact(ingest, letter)) {
+    if (!redaction_event(ingest->selection->redaction, &letter->event, &letter->text)) {
         letter->fate = REPLAY_CUT;
         return;
     }

@@ -26,7 +26,8 @@
 struct reader {
     struct load *load;
     const char *path;
-    const char *next; /* the rest of the file */
+    const char *next; /* the rest of the file ... */
+    const char *end;  /* ... up to its zero byte */
     unsigned line;    /* number of the line that libinih has */
     bool indented;    /* ... it begins with white space */
     bool settled;     /* ... it needs no value: empty, comment, section, or refused already */
@@ -93,6 +94,13 @@ static void begin_section(struct reader *reader, const char *text)
         reader->known = true;
 }
 
+/* Bytes of the line at `text`, without its end. */
+static size_t line_length(const struct reader *reader, const char *text)
+{
+    const char *end = memchr(text, '\n', (size_t)(reader->end - text));
+    return (size_t)((end == NULL ? reader->end : end) - text);
+}
+
 /* Looks at the line that libinih is about to get. */
 static void look_at(struct reader *reader, const char *line)
 {
@@ -111,7 +119,7 @@ static char *next_line(char *line, int size, void *stream)
         report(reader, NULL, "is neither [section] nor key = value");
     if (*reader->next == '\0')
         return NULL;
-    size_t length = strcspn(reader->next, "\n");
+    size_t length = line_length(reader, reader->next);
     const char *start = reader->next;
     reader->next += length + (start[length] == '\0' ? 0 : 1);
     reader->line++;
@@ -172,7 +180,7 @@ static bool check_encoding(struct reader *reader, const char *text)
 {
     reader->line = 1;
     for (bool last = false; !last; reader->line++) {
-        size_t length = strcspn(text, "\n");
+        size_t length = line_length(reader, text);
         if (!utf8_valid(text, length)) {
             report(reader, NULL, "is not UTF-8 text");
             return false;
@@ -187,7 +195,10 @@ static bool check_encoding(struct reader *reader, const char *text)
 void source_text(struct load *load, const char *path, const char *content)
 {
     static const char byte_order_mark[] = "\xef\xbb\xbf";
-    struct reader reader = {.load = load, .path = path, .value = buffer_new(LOAD_MAX_VALUE)};
+    struct reader reader = {.load = load,
+                            .path = path,
+                            .end = content + strlen(content),
+                            .value = buffer_new(LOAD_MAX_VALUE)};
     if (check_encoding(&reader, content)) {
         reader.next = content;
         if (strncmp(reader.next, byte_order_mark, sizeof byte_order_mark - 1) == 0)

@@ -143,6 +143,13 @@ static bool parse_choices(const struct config_key *key, const char *text, void *
     return ok;
 }
 
+/* Of a model's name, which ends with the text or before `end`. */
+static void use_underscores(char *name, char end)
+{
+    for (; *name != '\0' && *name != end; name++)
+        *name = *name == '-' ? '_' : *name;
+}
+
 static bool parse_models(const struct config_key *key, const char *text, void *field,
                          struct error *error)
 {
@@ -153,8 +160,7 @@ static bool parse_models(const struct config_key *key, const char *text, void *f
         refuse(key, NULL, "has too many items", error);
     for (size_t i = 0; ok && i < given.count; i++) {
         char *name = given.items[i];
-        for (char *p = name; *p != '\0'; p++)
-            *p = *p == '-' ? '_' : *p;
+        use_underscores(name, '\0');
         bool all = strcmp(name, "*") == 0;
         if (all ? given.count > 1 : form_model(name) != NULL)
             ok = refuse(key, name, all ? "stands beside others" : form_model(name), error);
@@ -174,47 +180,38 @@ static bool parse_models(const struct config_key *key, const char *text, void *f
     return ok;
 }
 
-static bool parse_fields(const struct config_key *key, const char *text, void *field,
-                         struct error *error)
+/* A list of which each item is checked by itself: `check` says what is wrong with one, or NULL, and
+ * may bring it into form. */
+static bool parse_list(const struct config_key *key, const char *text, void *field,
+                       const char *(*check)(char *item), struct error *error)
 {
     struct config_list given = {0};
     bool ok = list_split(&given, text);
     if (!ok)
         refuse(key, NULL, "has too many items", error);
     for (size_t i = 0; ok && i < given.count; i++) {
-        char *item = given.items[i];
-        for (char *p = item; *p != '\0' && *p != '.'; p++) /* a model's name, as elsewhere */
-            *p = *p == '-' ? '_' : *p;
-        if (form_redaction(item) != NULL)
-            ok = refuse(key, item, form_redaction(item), error);
+        const char *problem = check(given.items[i]);
+        ok = problem == NULL || refuse(key, given.items[i], problem, error);
     }
-    if (ok) {
-        list_free(field);
-        *(struct config_list *)field = given;
-        return true;
+    if (!ok) {
+        list_free(&given);
+        return false;
     }
-    list_free(&given);
-    return false;
+    list_free(field);
+    *(struct config_list *)field = given;
+    return true;
 }
 
-static bool parse_networks(const struct config_key *key, const char *text, void *field,
-                           struct error *error)
+static const char *check_redaction(char *item)
 {
-    struct config_list given = {0};
+    use_underscores(item, '.');
+    return form_redaction(item);
+}
+
+static const char *check_network(char *item)
+{
     struct network network;
-    bool ok = list_split(&given, text);
-    if (!ok)
-        refuse(key, NULL, "has too many items", error);
-    for (size_t i = 0; ok && i < given.count; i++)
-        if (!network_read(given.items[i], &network))
-            ok = refuse(key, given.items[i], "is none, or has bits behind the network's", error);
-    if (ok) {
-        list_free(field);
-        *(struct config_list *)field = given;
-        return true;
-    }
-    list_free(&given);
-    return false;
+    return network_read(item, &network) ? NULL : "is none, or has bits behind the network's";
 }
 
 static bool parse_brokers(const struct config_key *key, const char *text, void *field,
@@ -301,9 +298,9 @@ static bool parse_typed(const struct config_key *key, const char *text, void *fi
     case TYPE_CHOICES:
         return parse_choices(key, text, field, error);
     case TYPE_NETWORKS:
-        return parse_networks(key, text, field, error);
+        return parse_list(key, text, field, check_network, error);
     case TYPE_FIELDS:
-        return parse_fields(key, text, field, error);
+        return parse_list(key, text, field, check_redaction, error);
     case TYPE_MODELS:
         return parse_models(key, text, field, error);
     case TYPE_BROKERS:

@@ -89,7 +89,6 @@ void record_found(struct engine *engine, struct record *record, uint64_t start, 
     struct item *item =
         engine_item(engine, ITEM_SNAPSHOT, record->place, record->id, record->integration_id);
     item->record = copy;
-    redaction_record(engine->selection->redaction, engine->selection->models[record->place], copy);
     item->record_bytes = bytes;
     item->unconfirmed = unconfirmed;
     engine_settle(engine, item, &record->now);

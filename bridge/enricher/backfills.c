@@ -208,8 +208,6 @@ static bool take_row(struct engine *engine, const struct backfill *backfill, cJS
     item->slot = backfill->slot;
     item->trigger = backfill->sweep ? "SYNC_COMPLETE" : "BACKFILL";
     item->record = cJSON_DetachItemViaPointer(rows, row);
-    redaction_record(engine->selection->redaction, engine->selection->models[backfill->place],
-                     item->record);
     item->record_bytes = bytes;
     engine_settle(engine, item, &none);
     return true;

@@ -103,6 +103,9 @@ struct item *engine_item(struct engine *engine, enum item_kind kind, int place,
 
 void engine_settle(struct engine *engine, struct item *item, struct claim *claim)
 {
+    if (item->kind == ITEM_SNAPSHOT)
+        redaction_record(engine->selection->redaction, engine->selection->models[item->place],
+                         item->record);
     item->claim = *claim;
     *claim = (struct claim){0};
     const struct event_ref *events = claim_events(&item->claim);

@@ -158,12 +158,13 @@ static void take_committed(struct engine *engine, const struct batch *batch)
     engine->committed_serial = batch->serial;
     for (size_t i = 0; i < batch->count; i++) {
         const struct item *item = &batch->items[i];
-        bool assembled = model_kind(engine->selection->models[item->place]) == MODEL_ASSEMBLED;
-        if (item->state != NULL || (item->kind == ITEM_TOMBSTONE && assembled))
+        if (item->state != NULL ||
+            (item->kind == ITEM_TOMBSTONE &&
+             model_kind(engine->selection->models[item->place]) == MODEL_ASSEMBLED))
             engine_assembled_committed(engine, item);
-        engine_count_committed(engine, &batch->items[i]);
-        engine_ledger_committed(engine, &batch->items[i]);
-        engine_expiry_committed(engine, &batch->items[i]);
+        engine_count_committed(engine, item);
+        engine_ledger_committed(engine, item);
+        engine_expiry_committed(engine, item);
     }
 }
 

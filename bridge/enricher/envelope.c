@@ -7,9 +7,7 @@
 
 #include "bridge/base/clock.h"
 #include "bridge/base/memory.h"
-#include "bridge/http/client.h"
 #include "bridge/propexo/recreate.h"
-#include "bridge/propexo/webhook.h"
 
 static void set_key(struct message *message, const char *key)
 {
@@ -22,14 +20,9 @@ static void add_cloud_event(struct envelope *envelope, const struct item *item, 
                             struct random *random)
 {
     struct message *message = &envelope->message;
-    const char *integration = item->integration_id;
-    char *encoded = integration == NULL ? NULL : http_encode(integration);
-    (void)snprintf(envelope->id, sizeof envelope->id, "%016" PRIx64 "%016" PRIx64,
-                   random_next(random), random_next(random));
-    envelope->source = memory_format("/integrations%s%s", integration == NULL ? "" : "/",
-                                     integration == NULL ? "" : encoded);
+    (void)random_id(random, envelope->id);
+    envelope->source = message_source(item->integration_id);
     envelope->subject = memory_format("%s/%s", model, item->record_id);
-    free(encoded);
     message_header(message, "ce_specversion", "1.0");
     message_header(message, "ce_id", envelope->id);
     message_header(message, "ce_source", envelope->source);
@@ -139,24 +132,6 @@ void envelope_event(struct envelope *envelope, const struct item *item, const ch
     message_header(message, RECREATE_HEADER, envelope->key);
 }
 
-/* False when nobody knows what is in the bytes: then they are not kept. */
-static bool redact(struct envelope *envelope, const struct redaction *redaction)
-{
-    struct message *message = &envelope->message;
-    if (message->value == NULL || !redaction_has_events(redaction))
-        return true;
-    struct webhook webhook = webhook_parse(message->value, message->value_length);
-    bool readable = webhook.root != NULL;
-    if (readable)
-        envelope->redacted = redaction_body(redaction, webhook.model, webhook.root);
-    webhook_free(&webhook);
-    if (envelope->redacted != NULL) {
-        message->value = envelope->redacted;
-        message->value_length = strlen(envelope->redacted);
-    }
-    return readable;
-}
-
 static bool is_replaced(const char *name)
 {
     return strcmp(name, "integration_id") == 0 || strcmp(name, "forwarded") == 0;
@@ -173,7 +148,8 @@ void envelope_forward(struct envelope *envelope, const struct item *item, const 
     set_key(message, item->integration_id);
     message->value = event.value;
     message->value_length = event.value_length;
-    (void)redact(envelope, redaction); /* it was read when it was taken in */
+    bool read = redaction_event(redaction, message, &envelope->redacted);
+    (void)read; /* it was when it was taken in */
     /* Two places are needed for our own; a foreign event with more headers loses the last ones. */
     for (size_t i = 0; i < event.header_count && message->header_count < MESSAGE_HEADERS - 2; i++) {
         const struct message_header *header = &event.headers[i];
@@ -253,7 +229,7 @@ void envelope_dead_letter(struct envelope *envelope, const struct item *item, co
     message->partition = -1;
     if (original != NULL) {
         take_event(envelope, item, original);
-        readable = redact(envelope, redaction);
+        readable = redaction_event(redaction, message, &envelope->redacted);
     }
     (void)snprintf(envelope->number[0], sizeof envelope->number[0], "%d", place->partition);
     (void)snprintf(envelope->number[1], sizeof envelope->number[1], "%" PRId64, place->offset);

@@ -33,14 +33,15 @@ static bool has_header(const rd_kafka_headers_t *headers, const char *name)
 
 static enum erasure_kind erasure_of(const rd_kafka_headers_t *list)
 {
+    static const char *const names[] = {
+        [ERASURE_SET] = ERASE_SET, [ERASURE_LIFT] = ERASE_LIFT, [ERASURE_ASK] = ERASE_ASK};
+    enum erasure_kind found = ERASURE_NONE;
     char *text = header_text(list, ERASE_HEADER, WEBHOOK_ID_MAXIMUM);
-    enum erasure_kind kind = text == NULL                    ? ERASURE_NONE
-                             : strcmp(text, ERASE_SET) == 0  ? ERASURE_SET
-                             : strcmp(text, ERASE_LIFT) == 0 ? ERASURE_LIFT
-                             : strcmp(text, ERASE_ASK) == 0  ? ERASURE_ASK
-                                                             : ERASURE_NONE;
+    for (enum erasure_kind kind = ERASURE_SET; text != NULL && kind <= ERASURE_ASK; kind++)
+        if (strcmp(text, names[kind]) == 0)
+            found = kind;
     free(text);
-    return kind;
+    return found;
 }
 
 struct event_headers event_headers_read(const rd_kafka_message_t *message)

@@ -15,7 +15,6 @@
 #define PEM_MAXIMUM   ((size_t)256 << 10)
 #define LONGEST_CHAIN 16U
 #define KEY_ID_SIZE   64
-#define TIME_SIZE     32
 
 struct identity {
     gnutls_pcert_st chain[LONGEST_CHAIN];
@@ -30,9 +29,14 @@ struct identity {
 
 static struct identity *_Atomic current;
 
+static bool is_told(const char *path)
+{
+    return path != NULL && *path != '\0';
+}
+
 bool tls_is_wanted(const struct tls_files *files)
 {
-    return files->certificate != NULL && *files->certificate != '\0';
+    return is_told(files->certificate);
 }
 
 static gnutls_datum_t datum_of(char *text)
@@ -128,8 +132,7 @@ static bool fill(struct identity *identity, const struct tls_files *files, struc
     if (!is_pair(identity))
         return error_set(error, VERDICT_CONFIGURATION, "%s is not the key of the certificate in %s",
                          files->key, files->certificate);
-    bool clients = files->client_ca != NULL && *files->client_ca != '\0';
-    return !clients || take(identity, files->client_ca, take_clients, error);
+    return !is_told(files->client_ca) || take(identity, files->client_ca, take_clients, error);
 }
 
 static void free_identity(struct identity *identity)
@@ -144,12 +147,11 @@ static void free_identity(struct identity *identity)
 
 static void tell(const struct identity *identity)
 {
-    char until[TIME_SIZE] = "";
-    struct tm parts;
-    if (gmtime_r(&identity->expires, &parts) != NULL)
-        (void)strftime(until, sizeof until, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    char until[CLOCK_TEXT_SIZE];
+    int64_t expires_ms = (int64_t)identity->expires * 1000;
+    (void)clock_format(expires_ms, until);
     metrics_set(METRIC_TLS_EXPIRY, (int64_t)identity->expires);
-    if ((int64_t)identity->expires * 1000 <= clock_wall_ms())
+    if (expires_ms <= clock_wall_ms())
         log_warn("certificate_expired", LOG_TEXT("not_after", until));
     else
         log_info("certificate", LOG_TEXT("not_after", until),

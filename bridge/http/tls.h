@@ -2,11 +2,11 @@
  * What a server shows and asks for in a TLS handshake: its certificate chain and key, and whose
  * certificates it takes from clients. Only tls.c knows GnuTLS, which libmicrohttpd speaks TLS with.
  *
- * They can be exchanged while the server runs. A handshake shows what is in force when it
- * begins, and what was in force before is kept until tls_unload (some kilobytes for each exchange),
- * since handshakes may be in the midst of it; a client's certificate is judged by what is in force
- * when it comes. Connections that stand are left
- * alone. libmicrohttpd's callback has no context, so one server of a process can speak TLS.
+ * They can be exchanged while the server runs. A handshake shows what is in force when it begins,
+ * and what was in force before is kept until tls_unload (some kilobytes for each exchange), since
+ * handshakes may be in the midst of it; a client's certificate is judged by what is in force when
+ * it comes. Connections that stand are left alone. libmicrohttpd's callback has no context, so one
+ * server of a process can speak TLS.
  */
 #ifndef BRIDGE_HTTP_TLS_H
 #define BRIDGE_HTTP_TLS_H

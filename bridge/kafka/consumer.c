@@ -85,15 +85,15 @@ static void keep_complete(struct consumer *consumer, const rd_kafka_topic_partit
             owned[number] != 0 && owned[number] != (int)consumer->topics->model_count;
     free(owned);
     bool former = (consumer->incomplete > beyond || strange > 0) && consumer->anew == ANEW_NOT;
-    if (former)
+    if (former) {
         consumer->anew = ANEW_WANTED;
-    if (former)
         log_info("assignment_anew", LOG_NUMBER("numbers", consumer->incomplete),
                  LOG_NUMBER("other_topics", strange));
-    else if (consumer->incomplete > 0)
+    } else if (consumer->incomplete > 0) {
         log_error("assignment_incomplete", LOG_NUMBER("numbers", consumer->incomplete),
                   LOG_TEXT("hint", "all members need the same bridge.models, and a restart after "
                                    "partitions were added"));
+    }
 }
 
 /* Where each partition was left. Waits out an unstable offset: a transaction of the former owner

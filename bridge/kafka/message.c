@@ -5,6 +5,7 @@
 
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
+#include "bridge/http/client.h"
 
 void message_header_bytes(struct message *message, const char *name, const void *value,
                           size_t length)
@@ -20,6 +21,16 @@ void message_header(struct message *message, const char *name, const char *text)
 {
     if (text != NULL)
         message_header_bytes(message, name, text, strlen(text));
+}
+
+char *message_source(const char *integration_id)
+{
+    if (integration_id == NULL)
+        return memory_text("/integrations");
+    char *encoded = http_encode(integration_id);
+    char *source = memory_format("/integrations/%s", encoded);
+    free(encoded);
+    return source;
 }
 
 void message_borrow(struct message *message, const rd_kafka_message_t *from)

@@ -36,6 +36,10 @@ void message_header(struct message *message, const char *name, const char *text)
 void message_header_bytes(struct message *message, const char *name, const void *value,
                           size_t length);
 
+/* The CloudEvents attribute `source` of what comes of an integration, NULL: of none that is known.
+ * The caller frees. */
+char *message_source(const char *integration_id) MUST_CHECK;
+
 /* A message that was read, or that a delivery report shows, with its headers (of more than
  * MESSAGE_HEADERS the first ones). It borrows all from `from`. */
 void message_borrow(struct message *message, const rd_kafka_message_t *from);

@@ -206,3 +206,15 @@ bool range_read(struct range *range, const char *topic, int partition, int64_t f
     *next = reading.next;
     return true;
 }
+
+bool range_read_on(struct range *range, const char *topic, int partitions, int64_t *next,
+                   range_take *take, void *context, struct error *error)
+{
+    atomic_bool never = false;
+    for (int i = 0; i < partitions; i++) {
+        int64_t from = next[i] == RANGE_LOST ? 0 : next[i];
+        if (!range_read(range, topic, i, from, RANGE_END, take, context, &never, &next[i], error))
+            return false;
+    }
+    return true;
+}

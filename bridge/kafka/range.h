@@ -61,4 +61,9 @@ bool range_read(struct range *range, const char *topic, int partition, int64_t f
                 range_take *take, void *context, const atomic_bool *cancel, int64_t *next,
                 struct error *error) MUST_CHECK;
 
+/* Reads on in all partitions of a topic, from where the call before left each (`next`, 0 at first)
+ * to its end now; from the beginning where that was lost. Not to be cancelled. */
+bool range_read_on(struct range *range, const char *topic, int partitions, int64_t *next,
+                   range_take *take, void *context, struct error *error) MUST_CHECK;
+
 #endif

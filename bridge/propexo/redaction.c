@@ -9,6 +9,7 @@
 #include "bridge/base/metrics.h"
 #include "bridge/codec/json_text.h"
 #include "bridge/codec/plan.h"
+#include "bridge/propexo/webhook.h"
 
 #define DEEPEST      8 /* names of one rule */
 #define HASH_PREFIX  "hmac-sha256:"
@@ -134,10 +135,11 @@ static bool counts(const struct pass *pass, const struct rule *rule)
 /* The rules, with `object` as what their names begin in. */
 static void apply_here(struct pass *pass, cJSON *object, bool routing)
 {
+    if (!cJSON_IsObject(object))
+        return;
     for (size_t i = 0; i < pass->redaction->count; i++) {
         const struct rule *rule = &pass->redaction->rules[i];
-        if (counts(pass, rule) && !(routing && is_routing(rule->names[0])) &&
-            cJSON_IsObject(object))
+        if (counts(pass, rule) && !(routing && is_routing(rule->names[0])))
             follow(pass, rule, 0, NULL, object);
     }
 }
@@ -227,7 +229,25 @@ char *redaction_body(const struct redaction *redaction, const struct model *mode
     return buffer_take(&text);
 }
 
-/* The field of a schema that a rule names; NULL when none is known. `*plan` ends at its record. */
+bool redaction_event(const struct redaction *redaction, struct message *event, char **text)
+{
+    *text = NULL;
+    if (event->value == NULL || !redaction_has_events(redaction))
+        return true;
+    struct webhook webhook = webhook_parse(event->value, event->value_length);
+    bool readable = webhook.root != NULL;
+    if (readable)
+        *text = redaction_body(redaction, webhook.model, webhook.root);
+    webhook_free(&webhook);
+    if (*text != NULL) {
+        event->value = *text;
+        event->value_length = strlen(*text);
+    }
+    return readable;
+}
+
+/* The field of a schema that a rule names; NULL when none is known. `*whole` is false then, when
+ * what is above it is known and has no such thing below. */
 static const struct plan_field *field_of(const struct rule *rule, const struct plan *plan,
                                          bool *whole)
 {

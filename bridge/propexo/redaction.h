@@ -25,6 +25,7 @@
 #include "bridge/base/attributes.h"
 #include "bridge/base/error.h"
 #include "bridge/config/config.h"
+#include "bridge/kafka/message.h"
 #include "bridge/propexo/models.h"
 
 struct redaction;
@@ -56,5 +57,10 @@ void redaction_change(const struct redaction *redaction, const struct model *mod
  * caller frees; NULL when it has nothing to redact, or events are not redacted. */
 char *redaction_body(const struct redaction *redaction, const struct model *model,
                      cJSON *body) MUST_CHECK;
+
+/* An event that was kept, as a message: what may be kept of its bytes takes their place, and is
+ * owned by `*text` then, which is NULL else. False when nobody knows what is in them. */
+bool redaction_event(const struct redaction *redaction, struct message *event,
+                     char **text) MUST_CHECK;
 
 #endif

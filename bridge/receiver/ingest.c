@@ -1,6 +1,5 @@
 #include "bridge/receiver/ingest.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +7,6 @@
 #include "bridge/base/buffer.h"
 #include "bridge/base/clock.h"
 #include "bridge/base/memory.h"
-#include "bridge/http/client.h"
 
 #define PATH "/webhooks"
 /* All models' names together are a tenth of this. */
@@ -56,12 +54,6 @@ static const char *explain(const char *code)
     return code;
 }
 
-static void make_id(struct ingest *ingest, char id[33])
-{
-    (void)snprintf(id, 33, "%016" PRIx64 "%016" PRIx64, random_next(&ingest->random),
-                   random_next(&ingest->random));
-}
-
 /* CloudEvents 1.0, Kafka protocol binding, binary mode: attributes as ce_ headers, the body
  * untouched. */
 static void add_cloud_event(struct ingest_result *result, const char *subject)
@@ -74,17 +66,6 @@ static void add_cloud_event(struct ingest_result *result, const char *subject)
     message_header(message, "ce_type", result->type);
     message_header(message, "ce_time", result->time);
     message_header(message, "ce_subject", subject);
-}
-
-static void fill_source(struct ingest_result *result, const char *integration_id)
-{
-    if (integration_id == NULL) {
-        result->source = memory_text("/integrations");
-        return;
-    }
-    char *encoded = http_encode(integration_id);
-    result->source = memory_format("/integrations/%s", encoded);
-    free(encoded);
 }
 
 static void set_key(struct message *message, const char *key)
@@ -231,11 +212,11 @@ void ingest_route(struct ingest *ingest, const struct ingest_body *body,
     if (result->webhook.integration_id == NULL)
         result->webhook.integration_id = body->integration_id;
     if (body->id == NULL)
-        make_id(ingest, result->id);
+        (void)random_id(&ingest->random, result->id);
     else
         (void)snprintf(result->id, sizeof result->id, "%s", body->id);
     (void)snprintf(result->time, sizeof result->time, "%s", body->time);
-    fill_source(result, result->webhook.integration_id);
+    result->source = message_source(result->webhook.integration_id);
     result->type = memory_format("com.propexo.%s",
                                  result->webhook.kind == NULL ? "unknown" : result->webhook.kind);
     result->message.value = body->bytes;

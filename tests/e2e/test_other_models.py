@@ -6,7 +6,7 @@ from harness.wait import wait_until
 PARTITIONS = 6
 
 
-def change(running, kafka, prefix, model, number):
+def change(running, model, number):
     data = {"event": "DATA_UPDATE", "object": model, "record_id": f"r-{number}", "integration_id": f"intg-{number}"}
     body = {"trigger": "DATA_UPDATE", "data": data | {"diff": {"new": {"x": 1}, "previous": {"x": 0}}}}
     assert running.post(body, secret=running.config["receiver.secret"]).status == 200
@@ -27,7 +27,7 @@ def test_one_instance(simulator, bridge, kafka, prefix):
         running = bridge("run", {"bridge.models": models, "bridge.instance": prefix}, simulator=propexo)
         wait_until(lambda: owned(running) == PARTITIONS * len(models), 20, lambda: f"{models}: {running.log()}")
         for model in models:
-            change(running, kafka, prefix, model, number)
+            change(running, model, number)
         kafka.wait_consumed(prefix, f"{prefix}.events.", 20)
         assert bool(running.events("assignment_anew")) == (number > 0)
         assert running.events("assignment_incomplete") == []
@@ -52,5 +52,5 @@ def test_two_instances_one_after_the_other(simulator, bridge, kafka, prefix):
     wait_until(lambda: sum(map(owned, running.values())) == 2 * PARTITIONS, 30, "all partitions")
     for number in range(20):
         for model in ("residents", "units"):
-            change(running[names[number % 2]], kafka, prefix, model, number)
+            change(running[names[number % 2]], model, number)
     kafka.wait_consumed(prefix, f"{prefix}.events.", 30)
