@@ -7,6 +7,8 @@ import socket
 import stat
 import subprocess
 
+import pytest
+
 from harness.wait import wait_until
 
 MODELS = ["residents", "contracts"]
@@ -21,6 +23,7 @@ def threads(pid):
         yield dict(line.split(":\t", 1) for line in lines if ":\t" in line)
 
 
+@pytest.mark.plain
 def test_a_flow_within_the_filter(simulator, bridge, own_kafka, prefix, tmp_path):
     """Webhooks, pages, assembled records, a spool while Kafka is away, a lasting cache, and an honest end."""
     own_kafka.start()
@@ -66,6 +69,7 @@ def test_only_a_low_port_keeps_a_capability(bridge, kafka):
         assert int(task["CapEff"], 16) == 1 << NET_BIND_SERVICE
 
 
+@pytest.mark.plain
 def test_the_binary():
     """Position independent, its tables read-only, its stack guarded, its copies checked; nothing set on the file."""
     program = BUILD / "propexo-bridge"

@@ -24,7 +24,7 @@ def aborted(kafka, prefix):
     return count
 
 
-@pytest.mark.sanitizer
+@pytest.mark.short
 def test_short_flow(simulator, bridge, kafka, registry, snapshots, prefix):
     propexo = simulator(records=100, integrations=3, models=MODELS, limit_per_minute=0, latency_ms=5, shape="mixed")
     running = bridge("run", {"bridge.models": MODELS}, simulator=propexo, registry=registry)

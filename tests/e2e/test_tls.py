@@ -84,6 +84,7 @@ def configured(issued, **more):
     return {"bridge.models": MODELS} | {f"receiver.{key}": value for key, value in keys.items()}
 
 
+@pytest.mark.plain
 def test_versions(bridge, kafka, prefix, authority):
     issued = authority.issue("receiver")
     receiver = bridge("receive", configured(issued) | {"process.seccomp": True})
