@@ -1,6 +1,7 @@
 /*
  * The admin port: /healthz (the process serves), /readyz (why it is not ready, as JSON) and
- * /metrics (Prometheus text format). Read only. Its own loop thread.
+ * /metrics (Prometheus text format) for whoever reaches it; /log/level for who shows admin.token,
+ * as everything here that changes something. Its own loop thread.
  */
 #ifndef BRIDGE_CONSOLE_ADMIN_H
 #define BRIDGE_CONSOLE_ADMIN_H
