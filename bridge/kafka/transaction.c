@@ -207,6 +207,17 @@ bool transaction_culprit(const struct transaction_producer *producer, size_t *ta
            producer->code == RD_KAFKA_RESP_ERR_INVALID_RECORD;
 }
 
+/* Nothing more can be added: the transaction has failed, by a message that was sent meanwhile. Its
+ * report, which is here or on its way, may say that Kafka will never take it. */
+static enum transaction_outcome give_up_failed(struct transaction_producer *producer,
+                                               struct error *error)
+{
+    (void)rd_kafka_flush(producer->handle, STEP_MS / 4);
+    if (producer->code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return refuse(producer, error);
+    return give_up(producer, TRANSACTION_ABORTED, error);
+}
+
 enum transaction_outcome transaction_add(struct transaction_producer *producer,
                                          const struct message *message, size_t tag,
                                          const atomic_bool *cancel, struct error *error)
@@ -224,7 +235,7 @@ enum transaction_outcome transaction_add(struct transaction_producer *producer,
         }
         error_set(error, VERDICT_ABORT, "producing: %s", rd_kafka_err2str(code));
         if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-            return give_up(producer, TRANSACTION_ABORTED, error);
+            return give_up_failed(producer, error);
         if (atomic_load(cancel))
             return give_up(producer, TRANSACTION_CANCELLED, error);
         (void)rd_kafka_poll(producer->handle, 20);

@@ -131,11 +131,40 @@ static void test_transaction(void **state)
     transaction_producer_free(producer);
 }
 
+/* A transaction whose first message is refused while others are still to be added: which one that
+ * was is told, or the same would be tried for ever. */
+static void test_refused_meanwhile(void **state)
+{
+    struct bench *bench = *state;
+    struct error error = {0};
+    atomic_bool cancel = false;
+    struct message message = message_of("v");
+    size_t tag = 0;
+    struct transaction_producer *producer =
+        transaction_producer_new(&bench->kafka, KAFKA_TRANSACTIONAL, WAIT_MS, &cancel, &error);
+    assert_non_null(producer);
+    assert_int_equal(transaction_begin(producer, &error), TRANSACTION_DONE);
+    rd_kafka_mock_push_request_errors(bench->cluster, PRODUCE, 1,
+                                      RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    enum transaction_outcome outcome = TRANSACTION_DONE;
+    int64_t until_ms = clock_ms() + WAIT_MS;
+    for (size_t i = 7; outcome == TRANSACTION_DONE && clock_ms() < until_ms; i++) {
+        outcome = transaction_add(producer, &message, i, &cancel, &error);
+        clock_rest(50);
+    }
+    assert_int_equal(outcome, TRANSACTION_REFUSED);
+    assert_true(transaction_culprit(producer, &tag));
+    assert_true(transaction_is_certain(producer));
+    assert_int_equal(tag, 7);
+    transaction_producer_free(producer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_producer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_transaction, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused_meanwhile, setup, teardown),
     };
     return cmocka_run_group_tests_name("unproven", tests, NULL, NULL);
 }
