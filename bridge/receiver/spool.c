@@ -48,11 +48,20 @@ static void on_reported(void *context, bool kept)
         spool->calls.alive(spool->calls.context);
 }
 
+/* One event more, or less, of so many bytes. The lock is held, so that the gauges never show fewer
+ * than there are when a webhook is answered. */
+static void count_event(struct spool *spool, bool more, size_t length)
+{
+    spool->count += more ? 1 : (size_t)-1;
+    spool->cost += more ? spool_file_cost(length) : -spool_file_cost(length);
+    metrics_set(METRIC_SPOOL_EVENTS, (int64_t)spool->count);
+    metrics_set(METRIC_SPOOL_BYTES, (int64_t)spool->cost);
+}
+
 static void forget(struct spool *spool, size_t length)
 {
     (void)pthread_mutex_lock(&spool->lock);
-    spool->count--;
-    spool->cost -= spool_file_cost(length);
+    count_event(spool, false, length);
     (void)pthread_mutex_unlock(&spool->lock);
 }
 
@@ -112,22 +121,10 @@ static bool visit_line(void *context, const struct spool_line *line)
     visiting->whole = spool_record_read(line->sequence, line->bytes, line->length, &message);
     if (!visiting->whole)
         return false;
-    spool->count++;
-    spool->cost += spool_file_cost(line->length);
+    count_event(spool, true, line->length);
     visiting->last = line->sequence;
     visiting->visit(visiting->context, sender_lane(&message));
     return true;
-}
-
-static size_t tell_size(struct spool *spool)
-{
-    (void)pthread_mutex_lock(&spool->lock);
-    size_t count = spool->count;
-    size_t cost = spool->cost;
-    (void)pthread_mutex_unlock(&spool->lock);
-    metrics_set(METRIC_SPOOL_EVENTS, (int64_t)count);
-    metrics_set(METRIC_SPOOL_BYTES, (int64_t)cost);
-    return count;
 }
 
 bool spool_visit_all(struct spool *spool, spool_visit *visit, void *context, uint64_t *last,
@@ -141,7 +138,7 @@ bool spool_visit_all(struct spool *spool, spool_visit *visit, void *context, uin
     *last = visiting.last;
     sender_found(spool->sender, spool->count);
     spool->since_ms = clock_ms();
-    if (tell_size(spool) > 0)
+    if (spool->count > 0)
         log_info("spool_found", LOG_NUMBER("events", spool->count));
     return true;
 }
@@ -158,8 +155,7 @@ bool spool_add(struct spool *spool, struct spool_event *event)
         spool->queue_end = &event->next;
         spool->queue_count++;
         spool->queue_bytes += event->length;
-        spool->count++;
-        spool->cost += cost;
+        count_event(spool, true, event->length);
         (void)pthread_cond_signal(&spool->woken);
     }
     (void)pthread_mutex_unlock(&spool->lock);
@@ -199,7 +195,7 @@ static void write_all(struct spool *spool, struct spool_event *events, size_t co
 
 static void tell_change(struct spool *spool, bool was_empty)
 {
-    bool empty = tell_size(spool) == 0;
+    bool empty = spool_count(spool) == 0;
     if (was_empty && !empty) {
         spool->since_ms = clock_ms();
         spool->sent = 0;

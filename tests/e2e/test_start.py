@@ -7,6 +7,7 @@ import pytest
 from harness.wait import wait_until
 
 
+@pytest.mark.plain
 def test_embedded_is_ready_within_half_a_second_and_small(simulator, bridge):
     sim = simulator(records=10, integrations=1, models=["units"], limit_per_minute=0)
     program = bridge(

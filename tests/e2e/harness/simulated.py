@@ -13,6 +13,8 @@ import urllib.request
 from datetime import datetime
 from pathlib import Path
 
+from harness.wait import TIMEOUT_FACTOR
+
 TOP = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("BRIDGE_BUILD", TOP / "build")).resolve() / "propexo-sim"
 TOKEN = "test-token"
@@ -51,7 +53,7 @@ def fetch(method, url, body=None, headers=None):
 
 
 def wait_for(condition, what, seconds=60):
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * TIMEOUT_FACTOR
     while not (found := condition()):
         assert time.monotonic() < end, f"waited {seconds} s for {what}"
         time.sleep(0.01)
