@@ -14,7 +14,7 @@ VERSION := 0.1.0
 
 PACKAGES  := librdkafka-dev libmicrohttpd-dev libcurl4-openssl-dev libavro-dev libcjson-dev libinih-dev liblmdb-dev \
              libssl-dev libgnutls28-dev libseccomp-dev libcap-ng-dev libcmocka-dev gcc clang clang-format clang-tidy make pkg-config kcat maven \
-             openjdk-17-jdk-headless libclang-rt-dev llvm nginx-light valgrind zlib1g-dev util-linux python3 python3-venv ca-certificates openssl
+             openjdk-17-jdk-headless libclang-rt-dev llvm nginx-light valgrind zlib1g-dev util-linux groff-base python3 python3-venv ca-certificates openssl
 LIBRARIES := rdkafka libmicrohttpd libcurl avro-c libcjson inih lmdb libcrypto gnutls libseccomp libcap-ng
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
@@ -75,7 +75,7 @@ $(BUILD)/gen/schemas.c: schemas/embed.py $(wildcard schemas/*.avsc)
 	@mkdir -p $(@D)
 	@python3 schemas/embed.py $@ $(filter %.avsc,$^)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
 include tests/e2e/setup.mk
 
 deps: ## install what is missing, with Debian's packages
@@ -150,6 +150,11 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -m 644 schemas/*.avsc $(DESTDIR)$(PREFIX)/share/propexo-bridge/schemas/
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's#/usr/local/#$(PREFIX)/#' docker/systemd/propexo-bridge.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/propexo-bridge.service
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,man/man1 bash-completion/completions zsh/site-functions fish/vendor_completions.d)
+	$(BUILD)/propexo-bridge help man > $(DESTDIR)$(PREFIX)/share/man/man1/propexo-bridge.1
+	$(BUILD)/propexo-bridge help bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/propexo-bridge
+	$(BUILD)/propexo-bridge help zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_propexo-bridge
+	$(BUILD)/propexo-bridge help fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/propexo-bridge.fish
 
 clean: ## remove what was built
 	rm -rf build

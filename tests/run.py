@@ -22,7 +22,8 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 SANITIZER = os.environ.get("SANITIZER", "")
 BUILD = TOP / "build" / SANITIZER
 RESULTS = TOP / "build" / "e2e-results.xml"
-STAMPS = ["build/venv/.stamp", "build/e2e/kafka/.stamp", "build/e2e/kafka-3.9/.stamp", "build/e2e/registry/.stamp"]
+STAMPS = ["build/venv/.stamp", "build/e2e/kafka/.stamp", "build/e2e/kafka-3.9/.stamp", "build/e2e/registry/.stamp",
+          "build/e2e/prometheus/.stamp"]
 # ThreadSanitizer needs its own places in memory, which address space randomisation may give to others.
 WRAPPER = ["setarch", "-R"] if SANITIZER == "thread" else []
 # A library's own doings are not ours to mend: the suppression files say which and why.

@@ -5,10 +5,32 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bridge/base/metrics.h"
 #include "bridge/base/utf8.h"
 
-static const char *const names[HEALTH_COUNT] = {"receiver", "assignment", "publisher", "registry",
-                                                "api"};
+static const struct {
+    const char *name;
+    bool is_needed;
+} table[HEALTH_COUNT] = {
+    [HEALTH_RECEIVER] = {"receiver", true},
+    [HEALTH_ASSIGNMENT] = {"assignment", true},
+    [HEALTH_PUBLISHER] = {"publisher", true},
+    [HEALTH_REGISTRY] = {"registry", true},
+    [HEALTH_API] = {"api", true},
+    [HEALTH_SPOOL] = {"spool", false},
+    [HEALTH_BREAKER] = {"breaker", false},
+};
+
+/* How long a turn may take: an assignment waits for Kafka while the cache is read, and a producer
+ * that is replaced for the old one's end. */
+static const struct {
+    const char *name;
+    int64_t most_ms;
+} loops[HEALTH_LOOP_COUNT] = {
+    [HEALTH_LOOP_RECEIVER] = {"receiver", 30000},
+    [HEALTH_LOOP_PRODUCER] = {"producer", 60000},
+    [HEALTH_LOOP_ENRICHER] = {"enricher", 180000},
+};
 
 struct condition {
     bool set;
@@ -18,6 +40,7 @@ struct condition {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards `conditions` */
 static struct condition conditions[HEALTH_COUNT];
 static atomic_bool draining;
+static _Atomic int64_t turned_ms[HEALTH_LOOP_COUNT]; /* 0 = it has not begun */
 
 /* What was cut, or came from elsewhere, may not be UTF-8, which the report must be. */
 static void make_ascii(char *text)
@@ -38,11 +61,13 @@ void health_set(enum health condition, bool ok, const char *reason)
     conditions[condition].set = true;
     memcpy(conditions[condition].reason, text, sizeof text);
     (void)pthread_mutex_unlock(&lock);
+    metrics_set_labelled(METRIC_READY, table[condition].name, NULL, *text == '\0');
 }
 
 void health_drain(void)
 {
     atomic_store(&draining, true);
+    metrics_set_labelled(METRIC_READY, "not_draining", NULL, 0);
 }
 
 bool health_report(struct buffer *out)
@@ -56,9 +81,10 @@ bool health_report(struct buffer *out)
         const char *reason = conditions[i].reason;
         if (!conditions[i].set)
             continue;
-        ready = ready && *reason == '\0';
-        (void)buffer_append_format(out, "%s\"%s\":{\"ok\":%s,\"reason\":", comma, names[i],
-                                   *reason == '\0' ? "true" : "false");
+        ready = ready && (*reason == '\0' || !table[i].is_needed);
+        (void)buffer_append_format(out, "%s\"%s\":{\"ok\":%s,\"needed\":%s,\"reason\":", comma,
+                                   table[i].name, *reason == '\0' ? "true" : "false",
+                                   table[i].is_needed ? "true" : "false");
         (void)buffer_append_quoted(out, reason);
         (void)buffer_append_text(out, "}");
         comma = ",";
@@ -66,4 +92,19 @@ bool health_report(struct buffer *out)
     (void)pthread_mutex_unlock(&lock);
     (void)buffer_append_format(out, "},\"ready\":%s}\n", ready ? "true" : "false");
     return ready;
+}
+
+void health_turned(enum health_loop loop, int64_t now_ms)
+{
+    atomic_store_explicit(&turned_ms[loop], now_ms, memory_order_relaxed);
+}
+
+const char *health_hangs(int64_t now_ms)
+{
+    for (int i = HEALTH_LOOP_NONE + 1; i < HEALTH_LOOP_COUNT && !atomic_load(&draining); i++) {
+        int64_t last_ms = atomic_load_explicit(&turned_ms[i], memory_order_relaxed);
+        if (last_ms != 0 && now_ms - last_ms > loops[i].most_ms)
+            return loops[i].name;
+    }
+    return NULL;
 }

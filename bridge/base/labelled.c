@@ -1,9 +1,16 @@
 #include "bridge/base/labelled.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bridge/base/memory.h"
+
+struct labelled_pair {
+    char *first; /* both values, one after the other: the table's key */
+    const char *second;
+    _Atomic int64_t value;
+};
 
 /* Two values and the zero byte between them; `*length` without the last zero byte. Caller frees. */
 static char *make_key(const char *first, const char *second, size_t *length)
@@ -13,65 +20,79 @@ static char *make_key(const char *first, const char *second, size_t *length)
     return key;
 }
 
-/* The pair's number + 1; 0 when there is none. */
-static size_t find(const struct labelled *labelled, const char *first, const char *second)
+/* NULL when there is none. */
+static struct labelled_pair *find(const struct labelled *labelled, const char *first,
+                                  const char *second)
 {
     size_t length = 0;
     char *key = make_key(first, second, &length);
-    size_t number = (size_t)(uintptr_t)table_get(&labelled->numbers, key, length);
+    struct labelled_pair *pair = table_get(&labelled->known, key, length);
     free(key);
-    return number;
+    return pair;
 }
 
-static size_t add_pair(struct labelled *labelled, const char *first, const char *second)
+static struct labelled_pair *add_pair(struct labelled *labelled, const char *first,
+                                      const char *second)
 {
     size_t length = 0;
+    struct labelled_pair *pair = memory_new(1, sizeof *pair);
     if (labelled->count == labelled->capacity) {
         labelled->capacity = labelled->capacity == 0 ? 16 : labelled->capacity * 2;
         labelled->pairs = memory_grow(labelled->pairs, labelled->capacity, sizeof *labelled->pairs);
     }
-    struct labelled_pair *pair = &labelled->pairs[labelled->count++];
-    pair->first = make_key(first, second, &length); /* both values, and the table's key */
+    labelled->pairs[labelled->count++] = pair;
+    pair->first = make_key(first, second, &length);
     pair->second = pair->first + strlen(first) + 1;
-    pair->count = 0;
-    (void)table_put(&labelled->numbers, pair->first, length, (void *)(uintptr_t)labelled->count);
-    return labelled->count;
+    (void)table_put(&labelled->known, pair->first, length, pair);
+    return pair;
 }
 
 /* The pair that is counted: the one asked for while there is room, else one with "other". */
-static size_t place(struct labelled *labelled, const char *first, const char *second, bool *added)
+static struct labelled_pair *place(struct labelled *labelled, const char *first, const char *second,
+                                   bool *added)
 {
-    size_t number = find(labelled, first, second);
-    if (number > 0)
-        return number;
+    bool one = labelled->labels[1] == NULL;
+    second = one ? "" : second == NULL ? LABELLED_OTHER : second;
+    struct labelled_pair *pair = find(labelled, first, second);
+    if (pair != NULL)
+        return pair;
     *added = labelled->count < labelled->limit;
     if (*added)
         return add_pair(labelled, first, second);
-    number = find(labelled, first, LABELLED_OTHER);
-    if (number == 0 && labelled->count >= 2 * labelled->limit) {
+    if (one)
         first = LABELLED_OTHER;
-        number = find(labelled, first, LABELLED_OTHER);
+    else
+        second = LABELLED_OTHER;
+    pair = find(labelled, first, second);
+    if (pair == NULL && !one && labelled->count >= 2 * labelled->limit) {
+        first = LABELLED_OTHER;
+        pair = find(labelled, first, second);
     }
-    return number > 0 ? number : add_pair(labelled, first, LABELLED_OTHER);
+    return pair != NULL ? pair : add_pair(labelled, first, second);
 }
 
-bool labelled_add(struct labelled *labelled, const char *first, const char *second, int64_t amount)
+_Atomic int64_t *labelled_slot(struct labelled *labelled, const char *first, const char *second,
+                               bool *added)
 {
-    bool added = false;
+    static _Atomic int64_t nowhere;
+    _Atomic int64_t *slot = &nowhere;
+    bool is_new = false;
     (void)pthread_mutex_lock(&labelled->lock);
-    size_t number = place(labelled, first, second == NULL ? LABELLED_OTHER : second, &added);
-    labelled->pairs[number - 1].count += amount;
+    if (labelled->limit > 0)
+        slot = &place(labelled, first, second, &is_new)->value;
     (void)pthread_mutex_unlock(&labelled->lock);
-    return added;
+    if (added != NULL)
+        *added = is_new;
+    return slot;
 }
 
 int64_t labelled_get(struct labelled *labelled, const char *first, const char *second)
 {
     (void)pthread_mutex_lock(&labelled->lock);
-    size_t number = find(labelled, first, second);
-    int64_t count = number == 0 ? 0 : labelled->pairs[number - 1].count;
+    struct labelled_pair *pair = find(labelled, first, labelled->labels[1] == NULL ? "" : second);
+    int64_t value = pair == NULL ? 0 : atomic_load(&pair->value);
     (void)pthread_mutex_unlock(&labelled->lock);
-    return count;
+    return value;
 }
 
 /* A label's value as the text format has it: backslash, quote and line feed are escaped. */
@@ -89,16 +110,21 @@ static void append_value(struct buffer *out, const char *name, const char *value
     (void)buffer_append(out, "\"", 1);
 }
 
-void labelled_expose(struct labelled *labelled, const char *name, struct buffer *out)
+void labelled_expose(struct labelled *labelled, const char *name,
+                     void (*show)(struct buffer *out, int64_t value), struct buffer *out)
 {
     (void)pthread_mutex_lock(&labelled->lock);
     for (size_t i = 0; i < labelled->count; i++) {
-        const struct labelled_pair *pair = &labelled->pairs[i];
+        struct labelled_pair *pair = labelled->pairs[i];
         (void)buffer_append_format(out, "%s{", name);
         append_value(out, labelled->labels[0], pair->first);
-        (void)buffer_append(out, ",", 1);
-        append_value(out, labelled->labels[1], pair->second);
-        (void)buffer_append_format(out, "} %lld\n", (long long)pair->count);
+        if (labelled->labels[1] != NULL) {
+            (void)buffer_append(out, ",", 1);
+            append_value(out, labelled->labels[1], pair->second);
+        }
+        (void)buffer_append_text(out, "} ");
+        show(out, atomic_load(&pair->value));
+        (void)buffer_append(out, "\n", 1);
     }
     (void)pthread_mutex_unlock(&labelled->lock);
 }
@@ -106,10 +132,12 @@ void labelled_expose(struct labelled *labelled, const char *name, struct buffer 
 void labelled_clear(struct labelled *labelled)
 {
     (void)pthread_mutex_lock(&labelled->lock);
-    for (size_t i = 0; i < labelled->count; i++)
-        free(labelled->pairs[i].first);
+    for (size_t i = 0; i < labelled->count; i++) {
+        free(labelled->pairs[i]->first);
+        free(labelled->pairs[i]);
+    }
     free(labelled->pairs);
-    table_free(&labelled->numbers);
+    table_free(&labelled->known);
     labelled->pairs = NULL;
     labelled->count = 0;
     labelled->capacity = 0;

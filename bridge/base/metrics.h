@@ -1,9 +1,11 @@
 /*
- * Counters and gauges as one list: storage, exposition and documentation follow from it. Updating
- * one is a relaxed atomic addition, allowed from any thread at any time.
+ * Counters, gauges and histograms as one list: storage, exposition and documentation follow from
+ * it. Updating one is a relaxed atomic addition, allowed from any thread at any time.
  *
  * Names follow the Prometheus conventions (unit last, `_total` on counters); every name starts with
- * `bridge_`. Lines of one name stand together, as the text format asks.
+ * `bridge_`, but for those of the process (process.h), which are the same for every program. Lines
+ * of one name stand together, as the text format asks. What is called `_seconds` is kept in
+ * microseconds.
  */
 #ifndef BRIDGE_BASE_METRICS_H
 #define BRIDGE_BASE_METRICS_H
@@ -12,6 +14,7 @@
 #include <stdint.h>
 
 #include "bridge/base/buffer.h"
+#include "bridge/base/histogram.h"
 
 /* X(id, type, name without prefix, labels, help) */
 #define METRICS(X)                                                                                 \
@@ -43,6 +46,8 @@
       "Handshakes ended because of the client's certificate.")                                     \
     X(SPOOL_EVENTS, gauge, "spool_events", "", "Events that the spool holds for Kafka.")           \
     X(SPOOL_BYTES, gauge, "spool_bytes", "", "Room that these take in the spool's file.")          \
+    X(SPOOL_LIMIT, gauge, "spool_limit_bytes", "",                                                 \
+      "Room that the spool may take; 0: there is none.")                                           \
     X(SPOOL_WRITTEN, counter, "spool_written_total", "", "Events that were written to the spool.") \
     X(SPOOL_SENT, counter, "spool_sent_total", "", "Events that Kafka has taken from the spool.")  \
     X(SPOOL_FAILURES, counter, "spool_failures_total", "",                                         \
@@ -52,8 +57,6 @@
     X(KAFKA_TOKENS_FAILED, counter, "kafka_tokens_total", "outcome=\"failed\"", "")                \
     X(PRODUCERS_REBUILT, counter, "producers_rebuilt_total", "",                                   \
       "Producers replaced after a fatal error.")                                                   \
-    X(EVENTS_CONSUMED, counter, "events_consumed_total", "",                                       \
-      "Events taken from the events topics.")                                                      \
     X(EVENTS_COALESCED, counter, "events_coalesced_total", "",                                     \
       "Events that joined a record which waited already.")                                         \
     X(EVENTS_SKIPPED, counter, "events_skipped_total", "",                                         \
@@ -85,7 +88,17 @@
     X(OLDEST_LIVE, gauge, "oldest_waiting_seconds", "lane=\"live\"",                               \
       "Age of the oldest change that waits to be fetched, by lane.")                               \
     X(OLDEST_LOW, gauge, "oldest_waiting_seconds", "lane=\"low\"", "")                             \
+    X(OLDEST_UNCOMMITTED, gauge, "oldest_uncommitted_seconds", "",                                 \
+      "Age of the oldest event, by Kafka's clock, whose work is not committed.")                   \
+    X(RETENTION, gauge, "events_retention_seconds", "",                                            \
+      "For how long Kafka keeps an event, by the shortest of the events topics; 0: not known.")    \
+    X(BACKFILLS_RUNNING, gauge, "backfills", "state=\"running\"",                                  \
+      "Lists that are being read whole, or wait for their turn; one is a model of an "             \
+      "integration.")                                                                              \
+    X(BACKFILLS_WAITING, gauge, "backfills", "state=\"waiting\"", "")                              \
+    X(BACKFILL_ROWS, counter, "backfill_rows_total", "", "Records read by backfills.")             \
     X(PARTITIONS_OWNED, gauge, "partitions_owned", "", "Event partitions this instance works on.") \
+    X(PARTITIONS, gauge, "partitions", "", "Event partitions that all instances own together.")    \
     X(PARTITIONS_PAUSED, gauge, "partitions_paused", "",                                           \
       "Event partitions paused because their share of max_pending is full.")                       \
     X(API_RECORD, counter, "api_requests_total", "outcome=\"ok\"",                                 \
@@ -131,8 +144,12 @@
     X(PAGE_LOW, counter, "page_rows_total", "use=\"low\"", "")                                     \
     X(PAGE_EARLY, counter, "page_rows_total", "use=\"early\"", "")                                 \
     X(PAGE_UNASKED, counter, "page_rows_total", "use=\"unasked\"", "")                             \
+    X(BUDGET_LIMIT, gauge, "api_budget_limit", "",                                                 \
+      "Requests that the API allows a minute by the best of our knowledge, -1 = no limit known.")  \
     X(BUDGET_LEFT, gauge, "api_budget_left", "",                                                   \
       "Requests left this minute by the best of our knowledge, -1 = no limit known.")              \
+    X(API_RECEIVED, counter, "api_received_bytes_total", "", "Bytes of the API's answers.")        \
+    X(API_CONNECTIONS, counter, "api_connections_total", "", "Connections made to the API.")       \
     X(API_IN_FLIGHT, gauge, "api_requests_in_flight", "", "API requests under way.")               \
     X(API_BREAKER_OPEN, gauge, "api_breaker_open", "",                                             \
       "1 while requests are held back because the API keeps failing.")                             \
@@ -149,9 +166,6 @@
       "Answers dropped because a newer copy of the record was published.")                         \
     X(ANSWERS_REREAD, counter, "answers_reread_total", "",                                         \
       "Records read once more because they still showed the value before the change.")             \
-    X(SNAPSHOTS, counter, "snapshots_total", "kind=\"record\"", "Committed snapshots by kind.")    \
-    X(ASSEMBLED, counter, "snapshots_total", "kind=\"assembled\"", "")                             \
-    X(TOMBSTONES, counter, "snapshots_total", "kind=\"tombstone\"", "")                            \
     X(EVENTS_UNPUBLISHED, counter, "events_unpublished_total", "",                                 \
       "Events that changed nothing: older than what is known, or of a child no record shows.")     \
     X(ASSEMBLED_OLD, counter, "assembly_events_old_total", "",                                     \
@@ -169,7 +183,9 @@
       "Rows of the API's lists that could not be read and were passed over.")                      \
     X(FORWARDED, counter, "events_forwarded_total", "",                                            \
       "Events without an integration that were sent on under the right key.")                      \
-    X(DEAD_LETTERS, counter, "dead_letters_total", "", "Dead letters committed by the enricher.")  \
+    X(SPANS_SENT, counter, "spans_total", "outcome=\"sent\"",                                      \
+      "Spans for tracing.endpoint by what became of them.")                                        \
+    X(SPANS_DROPPED, counter, "spans_total", "outcome=\"dropped\"", "")                            \
     X(REGISTRY_HOLDS, gauge, "registry_holds", "",                                                 \
       "1 while snapshots wait for a schema registry that is away or refuses a schema.")            \
     X(TRANSACTIONS_COMMITTED, counter, "transactions_total", "outcome=\"committed\"",              \
@@ -177,11 +193,49 @@
     X(TRANSACTIONS_ABORTED, counter, "transactions_total", "outcome=\"aborted\"", "")              \
     X(TRANSACTIONS_FENCED, counter, "transactions_total", "outcome=\"fenced\"", "")
 
-/* Counters with two labels whose values are learnt (labelled.h).
- * X(id, name without prefix, first label, second label, most pairs, help) */
-#define METRICS_LABELLED(X)                                            \
-    X(UNMAPPED_FIELDS, "unmapped_fields_total", "model", "field", 200, \
+/* With one label or two whose values are learnt (labelled.h).
+ * X(id, type, name without prefix, first label, second label or NULL, most pairs, help) */
+#define METRICS_LABELLED(X)                                                                        \
+    X(READY, gauge, "ready", "condition", NULL, 20,                                                \
+      "1 where a condition of readiness holds, 0 where it does not; /readyz has the reason.")      \
+    X(EVENTS_CONSUMED, counter, "events_consumed_total", "model", NULL, 200,                       \
+      "Events taken from the events topics.")                                                      \
+    X(SNAPSHOTS, counter, "snapshots_total", "kind", "model", 600,                                 \
+      "Committed snapshots by kind: of a record as it was read, put together, or a tombstone.")    \
+    X(DEAD_LETTERS, counter, "dead_letters_total", "code", NULL, 50,                               \
+      "Events that became dead letters, by code.")                                                 \
+    X(LAG, gauge, "consumer_lag_events", "model", NULL, 200,                                       \
+      "Events in Kafka, of the partitions owned, behind the last one that was taken.")             \
+    X(INTEGRATION_EVENTS, counter, "integration_events_total", "integration", NULL, 0,             \
+      "Events taken, by integration; as many of these as admin.integrations says.")                \
+    X(INTEGRATION_SNAPSHOTS, counter, "integration_snapshots_total", "integration", NULL, 0,       \
+      "Committed snapshots, by integration.")                                                      \
+    X(INTEGRATION_DEAD_LETTERS, counter, "integration_dead_letters_total", "integration", NULL, 0, \
+      "Events that became dead letters, by integration.")                                          \
+    X(KAFKA_BROKERS, gauge, "kafka_brokers_up", "client", NULL, 20,                                \
+      "Brokers that a client of Kafka is connected to.")                                           \
+    X(KAFKA_QUEUED, gauge, "kafka_queued_messages", "client", NULL, 20,                            \
+      "Messages of a client that are not yet acknowledged, or not yet taken.")                     \
+    X(KAFKA_ROUND_TRIP, gauge, "kafka_round_trip_seconds", "client", NULL, 20,                     \
+      "How long the slowest broker takes to answer, 99 of 100 requests of the last seconds.")      \
+    X(KAFKA_SENT_BYTES, counter, "kafka_sent_bytes_total", "client", NULL, 20,                     \
+      "Bytes sent to Kafka.")                                                                      \
+    X(KAFKA_RECEIVED_BYTES, counter, "kafka_received_bytes_total", "client", NULL, 20,             \
+      "Bytes received from Kafka.")                                                                \
+    X(KAFKA_ERRORS, counter, "kafka_request_errors_total", "client", NULL, 20,                     \
+      "Requests of Kafka that failed or timed out, and were tried again.")                         \
+    X(UNMAPPED_FIELDS, counter, "unmapped_fields_total", "model", "field", 200,                    \
       "Fields kept in unmapped_fields, by model and field: 200 pairs, the rest as `other`.")
+
+/* X(id, name without prefix, bounds, help) */
+#define METRICS_HISTOGRAMS(X)                                                                \
+    X(ACKNOWLEDGEMENT_TIME, "acknowledgement_seconds", histogram_short,                      \
+      "From a webhook's last byte to its answer 200, by which it is durable.")               \
+    X(API_TIME, "api_request_seconds", histogram_short, "How long the API takes to answer.") \
+    X(TRANSACTION_TIME, "transaction_seconds", histogram_short,                              \
+      "From the first message of a transaction to its commit.")                              \
+    X(SNAPSHOT_TIME, "snapshot_seconds", histogram_long,                                     \
+      "From an event's arrival in Kafka, by its clock, to the commit of its record's snapshot.")
 
 enum metric {
 #define METRIC_ID(id, type, name, labels, help) METRIC_##id,
@@ -191,22 +245,45 @@ enum metric {
 };
 
 enum labelled_metric {
-#define METRIC_ID(id, name, first, second, limit, help) METRIC_##id,
+#define METRIC_ID(id, type, name, first, second, limit, help) METRIC_##id,
     METRICS_LABELLED(METRIC_ID)
 #undef METRIC_ID
         LABELLED_METRIC_COUNT
+};
+
+enum histogram_metric {
+#define METRIC_ID(id, name, bounds, help) METRIC_##id,
+    METRICS_HISTOGRAMS(METRIC_ID)
+#undef METRIC_ID
+        HISTOGRAM_METRIC_COUNT
+};
+
+enum metrics_format {
+    METRICS_TEXT, /* the Prometheus text format, version 0.0.4 */
+    METRICS_OPEN, /* OpenMetrics 1.0.0, which has exemplars */
 };
 
 void metrics_add(enum metric metric, int64_t amount);
 void metrics_set(enum metric metric, int64_t value); /* gauges */
 int64_t metrics_get(enum metric metric);
 
-/* Adds to a counter with labels, as labelled_add says. True when the pair is new. */
+/* For metrics with labels, as labelled_slot says: where to count, and counting. A second label that
+ * the metric does not have is NULL. */
+_Atomic int64_t *metrics_slot(enum labelled_metric metric, const char *first, const char *second);
 bool metrics_add_labelled(enum labelled_metric metric, const char *first, const char *second,
-                          int64_t amount);
+                          int64_t amount); /* true when the pair is new */
+void metrics_set_labelled(enum labelled_metric metric, const char *first, const char *second,
+                          int64_t value);
+int64_t metrics_get_labelled(enum labelled_metric metric, const char *first, const char *second);
 
-/* Appends all in the Prometheus text format, version 0.0.4. */
-void metrics_expose(struct buffer *out);
+/* How many integrations have metrics of their own; before any of them is counted. */
+void metrics_limit_integrations(size_t most);
+
+/* `trace_id` may be NULL. */
+void metrics_observe(enum histogram_metric metric, int64_t us, const char *trace_id);
+
+/* Appends all. */
+void metrics_expose(enum metrics_format format, struct buffer *out);
 
 /* Appends the rows of a Markdown table: name, type, meaning; as they stand in the README. */
 void metrics_document(struct buffer *out);

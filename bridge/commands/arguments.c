@@ -1,5 +1,6 @@
 #include "bridge/commands/arguments.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,26 +44,43 @@ static const char *option(const char *name, const char *text, struct words *word
     return *words->next++;
 }
 
-/* Options that stand alone. */
-static const struct {
-    const char *name;
-    enum option bit;
-} switches[] = {
-    {"--all", OPTION_ALL},   {"--follow", OPTION_FOLLOW},   {"--repair", OPTION_REPAIR},
-    {"--json", OPTION_JSON}, {"--dry-run", OPTION_DRY_RUN}, {"--rotate", OPTION_ROTATE},
-    {"--lift", OPTION_LIFT},
-};
-
-static bool parse_switch(const struct syntax *syntax, const char *text, struct arguments *arguments)
-{
-    for (size_t i = 0; i < ARRAY_LENGTH(switches); i++) {
-        if ((syntax->options & switches[i].bit) != 0 && strcmp(switches[i].name, text) == 0) {
-            arguments->given |= switches[i].bit;
-            return true;
-        }
+#define ALONE(option, text, words)                       \
+    {                                                    \
+        .bit = (option), .name = (text), .help = (words) \
     }
-    return false;
-}
+#define TEXT(option, text, placeholder, field, words)                             \
+    {                                                                             \
+        .bit = (option), .name = (text), .value = (placeholder), .help = (words), \
+        .offset = offsetof(struct arguments, field)                               \
+    }
+#define LIST(option, text, placeholder, field, length, words)                                    \
+    {                                                                                            \
+        .bit = (option), .name = (text), .value = (placeholder), .many = true, .help = (words),  \
+        .offset = offsetof(struct arguments, field), .count = offsetof(struct arguments, length) \
+    }
+
+const struct option_row option_rows[] = {
+    TEXT(OPTION_INTEGRATION, "--integration", "ID", integration, "of this integration alone"),
+    ALONE(OPTION_ALL, "--all", "of all integrations"),
+    LIST(OPTION_MODEL, "--model", "MODEL", models, model_count,
+         "of this model; several may be given"),
+    TEXT(OPTION_RECORD, "--record", "ID", record, "the record"),
+    TEXT(OPTION_SINCE, "--since", "TIME", since,
+         "from then on: 90m, 6h or 2d ago, or 2026-01-31T12:00:00Z"),
+    TEXT(OPTION_CODE, "--code", "CODE", code, "those with this error code"),
+    TEXT(OPTION_URL, "--url", "URL", url, "the receivers' address as Propexo reaches it"),
+    LIST(OPTION_IGNORE, "--ignore", "FIELD", ignored, ignored_count,
+         "does not look at this field, or at MODEL.FIELD; several may be given"),
+    TEXT(OPTION_LIMIT, "--limit", "N", limit, "so many at most"),
+    TEXT(OPTION_WAIT, "--wait", "SECONDS", wait, "so long at most"),
+    ALONE(OPTION_FOLLOW, "--follow", "shows how far it has come, until it is done"),
+    ALONE(OPTION_REPAIR, "--repair", "orders what differs again"),
+    ALONE(OPTION_DRY_RUN, "--dry-run", "only shows what it would do"),
+    ALONE(OPTION_ROTATE, "--rotate", "gives the webhooks new secrets"),
+    ALONE(OPTION_LIFT, "--lift", "lets the record in again"),
+    ALONE(OPTION_JSON, "--json", "prints JSON"),
+};
+const size_t option_count = ARRAY_LENGTH(option_rows);
 
 /* One of several of the same name. */
 static bool add(const char *value, const char **list, size_t *count, size_t maximum)
@@ -84,25 +102,22 @@ static bool put(const char *value, const char **place)
 static bool parse_option(const struct syntax *syntax, const char *text, struct words *words,
                          struct arguments *arguments)
 {
-    const char *value;
-    unsigned options = syntax->options;
-    if ((options & OPTION_INTEGRATION) != 0 && (value = option("--integration", text, words)))
-        return put(value, &arguments->integration);
-    if ((options & OPTION_MODEL) != 0 && (value = option("--model", text, words)))
-        return add(value, arguments->models, &arguments->model_count, NAMES_MAXIMUM);
-    if ((options & OPTION_IGNORE) != 0 && (value = option("--ignore", text, words)))
-        return add(value, arguments->ignored, &arguments->ignored_count, NAMES_MAXIMUM);
-    if ((options & OPTION_LIMIT) != 0 && (value = option("--limit", text, words)))
-        return put(value, &arguments->limit);
-    if ((options & OPTION_SINCE) != 0 && (value = option("--since", text, words)))
-        return put(value, &arguments->since);
-    if ((options & OPTION_URL) != 0 && (value = option("--url", text, words)))
-        return put(value, &arguments->url);
-    if ((options & OPTION_CODE) != 0 && (value = option("--code", text, words)))
-        return put(value, &arguments->code);
-    if ((options & OPTION_RECORD) != 0 && (value = option("--record", text, words)))
-        return put(value, &arguments->record);
-    return parse_switch(syntax, text, arguments);
+    for (const struct option_row *row = option_rows; row < option_rows + option_count; row++) {
+        char *base = (char *)arguments;
+        const char *value = NULL;
+        if ((syntax->options & row->bit) == 0)
+            continue;
+        if (row->value == NULL && strcmp(row->name, text) == 0) {
+            arguments->given |= row->bit;
+            return true;
+        }
+        if (row->value == NULL || (value = option(row->name, text, words)) == NULL)
+            continue;
+        const char **place = (const char **)(void *)(base + row->offset);
+        return row->many ? add(value, place, (size_t *)(void *)(base + row->count), NAMES_MAXIMUM)
+                         : put(value, place);
+    }
+    return false;
 }
 
 static bool parse_one(const struct syntax *syntax, const char *text, struct words *words,

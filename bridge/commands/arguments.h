@@ -28,27 +28,42 @@ struct arguments {
     const char *url;    /* NULL = not given */
     const char *code;   /* NULL = not given */
     const char *record; /* NULL = not given */
+    const char *wait;   /* NULL = not given */
     unsigned given;     /* the bits of enum option that stand alone */
 };
 
 /* What a subcommand may understand beside --config and --set, as bits. */
 enum option {
-    OPTION_INTEGRATION = 1 << 0, /* --integration ID */
-    OPTION_MODEL = 1 << 1,       /* --model M..., several times */
-    OPTION_IGNORE = 1 << 2,      /* --ignore FIELD..., several times */
-    OPTION_LIMIT = 1 << 3,       /* --limit N */
-    OPTION_SINCE = 1 << 4,       /* --since T */
-    OPTION_ALL = 1 << 5,         /* --all; it or --integration must be given */
-    OPTION_FOLLOW = 1 << 6,      /* --follow */
-    OPTION_REPAIR = 1 << 7,      /* --repair */
-    OPTION_JSON = 1 << 8,        /* --json */
-    OPTION_DRY_RUN = 1 << 9,     /* --dry-run */
-    OPTION_URL = 1 << 10,        /* --url URL, which must be given */
-    OPTION_ROTATE = 1 << 11,     /* --rotate */
-    OPTION_CODE = 1 << 12,       /* --code C */
-    OPTION_RECORD = 1 << 13,     /* --record ID, which must be given, with one --model */
-    OPTION_LIFT = 1 << 14,       /* --lift */
+    OPTION_INTEGRATION = 1 << 0,
+    OPTION_MODEL = 1 << 1,
+    OPTION_IGNORE = 1 << 2,
+    OPTION_LIMIT = 1 << 3,
+    OPTION_SINCE = 1 << 4,
+    OPTION_ALL = 1 << 5, /* it or --integration must be given */
+    OPTION_FOLLOW = 1 << 6,
+    OPTION_REPAIR = 1 << 7,
+    OPTION_JSON = 1 << 8,
+    OPTION_DRY_RUN = 1 << 9,
+    OPTION_URL = 1 << 10, /* must be given */
+    OPTION_ROTATE = 1 << 11,
+    OPTION_CODE = 1 << 12,
+    OPTION_RECORD = 1 << 13, /* must be given, with one --model */
+    OPTION_LIFT = 1 << 14,
+    OPTION_WAIT = 1 << 15,
 };
+
+struct option_row {
+    enum option bit;
+    const char *name;  /* "--model" */
+    const char *value; /* what stands behind it; NULL = it stands alone */
+    bool many;         /* it may be given several times */
+    const char *help;
+    size_t offset; /* in struct arguments: of the text, or of the list where there may be many */
+    size_t count;  /* of the list's length */
+};
+
+extern const struct option_row option_rows[];
+extern const size_t option_count;
 
 struct syntax {
     const char *name;

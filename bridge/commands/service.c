@@ -17,8 +17,10 @@
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
+#include "bridge/base/notify.h"
 #include "bridge/console/admin.h"
 #include "bridge/enricher/enricher.h"
+#include "bridge/http/spans.h"
 #include "bridge/kafka/embedded.h"
 #include "bridge/receiver/receiver.h"
 
@@ -167,7 +169,7 @@ static bool start(struct service *service, struct error *error)
     if ((service->parts & SERVICE_RECEIVER) != 0 && !receiver_check(config, error))
         return false;
     service->admin = admin_new(config, error);
-    if (service->admin == NULL || !start_kafka(service, error))
+    if (service->admin == NULL || !spans_start(config, error) || !start_kafka(service, error))
         return false;
     if ((service->parts & SERVICE_RECEIVER) != 0)
         health_set(HEALTH_RECEIVER, false, "Kafka has not answered yet");
@@ -180,6 +182,7 @@ static bool start(struct service *service, struct error *error)
                       service->receiver == NULL ? "none" : receiver_address(service->receiver)),
              LOG_TEXT("admin", admin_address(service->admin)),
              LOG_TEXT("kafka", service->kafka.bootstrap));
+    (void)notify("READY=1");
     return true;
 }
 
@@ -192,6 +195,7 @@ static void end_parts(struct service *service)
         enricher_drain(service->enricher, ENRICHER_DRAIN_MS);
     enricher_free(service->enricher);
     receiver_free(service->receiver);
+    spans_stop();
     admin_free(service->admin);
     embedded_stop(service->embedded);
 }
@@ -261,11 +265,15 @@ static void reload(struct service *service)
 static void serve(struct service *service)
 {
     for (;;) {
-        enum woke woke =
-            wait_signal(service, service->failure_fd, service->receiver == NULL ? -1 : LOOK_MS);
+        enum woke woke = wait_signal(service, service->failure_fd, LOOK_MS);
         if (woke == WOKE_SIGNAL || woke == WOKE_OTHER)
             return;
-        if (woke == WOKE_HANGUP || receiver_has_news(service->receiver))
+        if (health_hangs(clock_ms()) == NULL)
+            (void)notify("WATCHDOG=1");
+        if (service->receiver != NULL)
+            receiver_tend(service->receiver);
+        if (woke == WOKE_HANGUP ||
+            (service->receiver != NULL && receiver_has_news(service->receiver)))
             reload(service);
     }
 }
@@ -281,6 +289,7 @@ int command_service(const struct config *config, unsigned parts)
         if (service.enricher != NULL && enricher_failed(service.enricher, &error))
             code = error_exit_code(&error);
         health_drain();
+        (void)notify("STOPPING=1");
         log_info("draining");
     } else if (!service.stopping) {
         log_error("start_failed", LOG_TEXT("reason", error.message));

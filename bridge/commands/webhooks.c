@@ -170,7 +170,10 @@ static bool make_change(const struct work *work, const struct subscription_chang
                       webhooks_subject(change->model));
     char *body =
         change->action == SUBSCRIPTION_REMOVE ? NULL : subscriptions_body(&work->wish, change);
-    struct http_request request = {methods[change->action], url, "application/json", body};
+    struct http_request request = {.method = methods[change->action],
+                                   .url = url,
+                                   .content_type = "application/json",
+                                   .body = body};
     bool ok = listing_change(work->listing, &request, what, work->wish.secret, error);
     free(body);
     free(what);

@@ -145,7 +145,14 @@ struct config {
     struct {
         char *listen;
         char *token;
+        int64_t integrations;
     } admin;
+    struct {
+        char *endpoint;
+        int64_t sample_per_million;
+        char *token;
+        char *ca;
+    } tracing;
     struct {
         bool seccomp;
     } process;

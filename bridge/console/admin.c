@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "bridge/base/buffer.h"
+#include "bridge/base/clock.h"
 #include "bridge/base/health.h"
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
@@ -13,7 +14,8 @@
 #include "bridge/http/server.h"
 #include "bridge/http/signature.h"
 
-#define ANSWER_MAXIMUM ((size_t)1 << 20)
+#define ANSWER_MAXIMUM  ((size_t)64 << 10)
+#define METRICS_MAXIMUM ((size_t)8 << 20)
 
 /* Probes, scrapers and people. */
 static const struct server_limits limits = {.max_connections = 64,
@@ -34,8 +36,12 @@ struct admin {
 
 static void answer_alive(const struct admin *admin, struct server_request *request)
 {
+    const char *hangs = health_hangs(clock_ms());
+    char text[64] = "ok\n";
     (void)admin;
-    server_answer(request, 200, "text/plain", "ok\n", NULL);
+    if (hangs != NULL)
+        (void)snprintf(text, sizeof text, "the %s loop hangs\n", hangs);
+    server_answer(request, hangs == NULL ? 200 : 503, "text/plain", text, NULL);
 }
 
 static void answer_ready(const struct admin *admin, struct server_request *request)
@@ -49,10 +55,16 @@ static void answer_ready(const struct admin *admin, struct server_request *reque
 
 static void answer_metrics(const struct admin *admin, struct server_request *request)
 {
-    struct buffer text = buffer_new(ANSWER_MAXIMUM);
+    struct buffer text = buffer_new(METRICS_MAXIMUM);
+    struct server_header accept = {.name = "accept"};
     (void)admin;
-    metrics_expose(&text);
-    server_answer(request, 200, "text/plain; version=0.0.4", buffer_text(&text), NULL);
+    server_headers(request, &accept, 1);
+    bool open = accept.value != NULL && strstr(accept.value, "application/openmetrics-text");
+    metrics_expose(open ? METRICS_OPEN : METRICS_TEXT, &text);
+    server_answer(request, 200,
+                  open ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                       : "text/plain; version=0.0.4; charset=utf-8",
+                  buffer_text(&text), NULL);
     buffer_free(&text);
 }
 
@@ -137,6 +149,7 @@ struct admin *admin_new(const struct config *config, struct error *error)
                                      .handle = handle,
                                      .context = admin};
     admin->token = config->admin.token;
+    metrics_limit_integrations((size_t)config->admin.integrations);
     admin->server = server_new(&options, error);
     if (admin->server != NULL)
         return admin;

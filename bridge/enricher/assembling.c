@@ -152,7 +152,7 @@ static int count_fields(const struct webhook *webhook)
 
 void engine_take_assembled(struct engine *engine, const struct consumer_event *event,
                            const struct webhook *webhook, const char *integration_id,
-                           const char *traceparent, int64_t now_ms)
+                           const struct event_headers *headers, int64_t now_ms)
 {
     int place = event->slot / engine->topics->partitions;
     int number = event->slot % engine->topics->partitions;
@@ -165,7 +165,7 @@ void engine_take_assembled(struct engine *engine, const struct consumer_event *e
     if (record != NULL) { /* its conflict is being settled, and stays one until then */
         record->dirty = true;
         claim_add(&record->now, ref, now_ms);
-        engine_tell(engine, &record->now, webhook, traceparent);
+        engine_tell(engine, &record->now, webhook, headers);
         enum assembly_verdict still = assembly_take(record->work, webhook->diff, webhook->payload);
         (void)still;
         metrics_add(METRIC_EVENTS_COALESCED, 1);
@@ -186,7 +186,7 @@ void engine_take_assembled(struct engine *engine, const struct consumer_event *e
                            "the event has no integration, and no endpoint reads its record");
         return;
     }
-    engine_tell(engine, &claim, webhook, traceparent);
+    engine_tell(engine, &claim, webhook, headers);
     struct assembly *assembly = load(engine, place, number, id, integration_id);
     switch (assembly_take(assembly, webhook->diff, webhook->payload)) {
     case ASSEMBLY_CHANGED:

@@ -263,6 +263,7 @@ static void take_rows(struct engine *engine, struct backfill *backfill, struct a
         wanted[i] = is_new || top;
     }
     backfill_page(backfill, page->items, page->has_more, page->total, met);
+    metrics_add(METRIC_BACKFILL_ROWS, (int64_t)met);
     i = 0;
     for (cJSON *row = page->items->child, *next; row != NULL; row = next, i++) {
         next = row->next;

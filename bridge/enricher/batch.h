@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "bridge/base/attributes.h"
+#include "bridge/base/trace.h"
 #include "bridge/enricher/pending.h"
 #include "bridge/kafka/membership.h"
 
@@ -43,7 +44,10 @@ struct item {
     char *sync_checked;  /* ITEM_EVENT: a barrier, and what the check found; NULL: no barrier */
     const char *trigger; /* why, when it was no event; static. NULL = the claim tells */
     size_t record_bytes; /* about what `record` takes in memory */
+    int64_t asked_ms;    /* wall clock, when its request was started; 0 = it had none */
     int64_t fetched_ms;  /* wall clock */
+    struct trace asked;  /* the span of that request, where it was for this record alone */
+    struct trace trace;  /* the snapshot's span, below that of an event; zeroed = it has none */
     bool unconfirmed;
     bool conflicted;
     const char *code; /* ITEM_DEAD_LETTER; static */

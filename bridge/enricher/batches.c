@@ -5,6 +5,7 @@
 #include "bridge/base/clock.h"
 #include "bridge/base/memory.h"
 #include "bridge/enricher/engine.h"
+#include "bridge/http/spans.h"
 
 /* A batch is full with this much. Events that are produced again, as forwards or dead letters, may
  * be large and are read again one by one, so fewer of them make it full. */
@@ -94,6 +95,8 @@ struct item *engine_item(struct engine *engine, enum item_kind kind, int place,
     item->slot = -1;
     item->record_id = memory_text(record_id);
     item->integration_id = memory_text(integration_id);
+    item->asked_ms = engine->asked_ms;
+    item->asked = engine->asked;
     item->fetched_ms = clock_wall_ms();
     if (engine->open->count == 1)
         engine->open->opened_ms = clock_ms();
@@ -108,6 +111,9 @@ void engine_settle(struct engine *engine, struct item *item, struct claim *claim
                          item->record);
     item->claim = *claim;
     *claim = (struct claim){0};
+    struct trace event;
+    if (trace_parse(item->claim.traceparent, &event))
+        item->trace = spans_below(&event, &engine->random);
     const struct event_ref *events = claim_events(&item->claim);
     for (size_t i = 0; i < item->claim.count; i++)
         offsets_done(engine->offsets, events[i].slot, events[i].offset);

@@ -1,5 +1,6 @@
 #include "bridge/enricher/breaker.h"
 
+#include "bridge/base/health.h"
 #include "bridge/base/log.h"
 #include "bridge/base/metrics.h"
 
@@ -29,6 +30,8 @@ static void measure(const struct breaker *breaker, enum breaker_state state)
         metrics_add(open_metrics[breaker->scope], is_closed ? -1 : 1);
     if (was_closed && !is_closed)
         metrics_add(opening_metrics[breaker->scope], 1);
+    if (breaker->scope == BREAKER_ALL)
+        health_set(HEALTH_BREAKER, is_closed, "the API keeps failing, requests are held back");
 }
 
 static void change_state(struct breaker *breaker, enum breaker_state state)

@@ -442,9 +442,11 @@ static enum commit_outcome try_once(struct committer *committer, struct batch *b
         return COMMIT_CANCELLED;
     if (!committer_connect(committer, error))
         return atomic_load(committer->cancel) ? COMMIT_CANCELLED : COMMIT_FAILED;
+    int64_t began_us = clock_us();
     enum transaction_outcome outcome = run(committer, batch, &mended, error);
     switch (outcome) {
     case TRANSACTION_DONE:
+        metrics_observe(METRIC_TRANSACTION_TIME, clock_us() - began_us, NULL);
         return COMMIT_DONE;
     case TRANSACTION_CANCELLED:
         return COMMIT_CANCELLED;

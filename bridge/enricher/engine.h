@@ -24,6 +24,7 @@
 #include "bridge/base/error.h"
 #include "bridge/base/random.h"
 #include "bridge/config/config.h"
+#include "bridge/enricher/age.h"
 #include "bridge/enricher/batch.h"
 #include "bridge/enricher/breakers.h"
 #include "bridge/enricher/cache.h"
@@ -73,11 +74,16 @@ struct engine {
     struct membership *membership; /* of the present assignment; NULL while there is none */
     int *owned;                    /* slots of the present assignment */
     size_t owned_count;
-    bool *paused;     /* by slot */
-    int paused_count; /* how many of them */
+    struct age *ages;           /* by slot: how old what is open is */
+    _Atomic int64_t **consumed; /* by place: the metric of events taken */
+    int64_t measured_ms;        /* when the costly part of engine_measure was done last */
+    bool *paused;               /* by slot */
+    int paused_count;           /* how many of them */
     bool fenced; /* a transaction was refused: nothing starts until the partitions are given up */
 
     struct fetch *fetches;    /* requests under way */
+    int64_t asked_ms;         /* of the one whose answer is looked at: when it began, wall clock */
+    struct trace asked;       /* its span, where it was for one record alone */
     struct walk *walks_first; /* walks over lists that wait for their next page */
     struct walk *walks_last;
     bool walks_turn;
@@ -110,12 +116,21 @@ struct engine {
     uint32_t committed_serial; /* of the last batch that was committed */
 };
 
+/* measure.c */
+
+/* An event was taken in. `integration_id` may be NULL. */
+void engine_count_taken(struct engine *engine, const struct consumer_event *event,
+                        const char *integration_id);
+
+/* Sets the gauges that tell of the loop's state; once a second those that cost work. */
+void engine_measure(struct engine *engine, int64_t now_ms);
+
 /* intake.c */
 
-/* Tells a claim what the event adds to its offset: its kind, what it announces, its traceparent
- * (may be NULL, is copied). */
+/* Tells a claim what the event adds to its offset: its kind, what it announces, when it came, its
+ * traceparent. */
 void engine_tell(struct engine *engine, struct claim *claim, const struct webhook *webhook,
-                 const char *traceparent);
+                 const struct event_headers *headers);
 
 /* Takes one event in. Always ends in a waiting record or a dead letter. */
 void engine_take(struct engine *engine, const struct consumer_event *event, int64_t now_ms);
@@ -210,7 +225,7 @@ void engine_joined(struct engine *engine, struct record *record, int64_t now_ms)
 /* The event is one of a model that only webhooks tell of. */
 void engine_take_assembled(struct engine *engine, const struct consumer_event *event,
                            const struct webhook *webhook, const char *integration_id,
-                           const char *traceparent, int64_t now_ms);
+                           const struct event_headers *headers, int64_t now_ms);
 
 /* The record is erased: what is committed of its state is deleted with the tombstone, which the
  * caller settles next. */

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -30,7 +31,6 @@ struct enricher {
     atomic_bool stopping;        /* draining: what waits gives up */
     atomic_bool failed;
     struct error failure; /* written before `failed` */
-    int64_t measured_ms;  /* when the gauges were last made */
     int64_t rush_ms;      /* when very many events were here at once */
     int64_t rush_began_ms;
 };
@@ -49,6 +49,8 @@ static void forget_all(struct engine *engine)
     pending_clear(&engine->pending);
     recency_clear(engine->recency);
     offsets_clear(engine->offsets);
+    memset(engine->ages, 0,
+           engine->topics->model_count * (size_t)engine->topics->partitions * sizeof *engine->ages);
     breakers_forget(engine->breakers);
     engine_drop_batches(engine);
     membership_release(engine->membership);
@@ -199,31 +201,6 @@ static void collect(struct enricher *enricher)
     }
 }
 
-static void measure(struct enricher *enricher, int64_t now_ms)
-{
-    struct engine *engine = &enricher->engine;
-    metrics_set(METRIC_WAITING_RECORDS,
-                (int64_t)(engine->pending.records.count + engine->uncommitted));
-    metrics_set(METRIC_BUDGET_LEFT, budget_left(&engine->budget, now_ms));
-    metrics_set(METRIC_API_IN_FLIGHT, http_client_in_flight(engine->http));
-    metrics_set(METRIC_PARTITIONS_OWNED, (int64_t)engine->owned_count);
-    if (now_ms < enricher->measured_ms + 1000)
-        return;
-    enricher->measured_ms = now_ms;
-    engine_urge(engine, now_ms);
-    int64_t oldest[] = {now_ms, now_ms}; /* live, low */
-    size_t cursor = 0;
-    const struct table_slot *slot;
-    while ((slot = table_next(&engine->pending.records, &cursor)) != NULL) {
-        const struct record *record = slot->value;
-        int64_t *lane = &oldest[record->queue == QUEUE_LOW];
-        if (record->now.first_ms < *lane)
-            *lane = record->now.first_ms;
-    }
-    metrics_set(METRIC_OLDEST_LIVE, (now_ms - oldest[0]) / 1000);
-    metrics_set(METRIC_OLDEST_LOW, (now_ms - oldest[1]) / 1000);
-}
-
 static bool is_idle(struct engine *engine)
 {
     return http_client_in_flight(engine->http) == 0 && engine->uncommitted == 0;
@@ -240,6 +217,7 @@ static void *loop(void *context)
         http_client_poll(engine->http, fds, ARRAY_LENGTH(fds),
                          (int)(wait > LONGEST_WAIT_MS ? LONGEST_WAIT_MS : wait));
         int64_t now_ms = clock_ms();
+        health_turned(HEALTH_LOOP_ENRICHER, now_ms);
         int64_t drain_until = atomic_load(&enricher->drain_until_ms);
         int taken = take_events(enricher, now_ms);
         collect(enricher);
@@ -259,7 +237,7 @@ static void *loop(void *context)
         int64_t until_batch = engine_hand_over(engine, drain_until != 0, now_ms);
         wait = until_batch < wait ? until_batch : wait;
         wait = taken == EVENTS_A_TURN ? 0 : until_sync < wait ? until_sync : wait;
-        measure(enricher, now_ms);
+        engine_measure(engine, now_ms);
         if (drain_until != 0 && (is_idle(engine) || now_ms >= drain_until))
             break;
     }
@@ -329,6 +307,8 @@ static void free_all(struct enricher *enricher)
     change_names_free(&engine->names);
     free(engine->owned);
     free(engine->paused);
+    free(engine->ages);
+    free(engine->consumed);
     free(engine->touched);
     free(engine->heard_next);
     free(engine->heard_kept);
@@ -387,10 +367,17 @@ struct enricher *enricher_new(const struct kafka_context *kafka, const struct to
     engine->breakers = new_breakers(engine);
     engine->owned = memory_new((size_t)slots, sizeof *engine->owned);
     engine->paused = memory_new((size_t)slots, sizeof *engine->paused);
+    engine->ages = memory_new((size_t)slots, sizeof *engine->ages);
+    engine->consumed = memory_new(selection->count, sizeof *engine->consumed);
+    for (size_t place = 0; place < selection->count; place++)
+        engine->consumed[place] =
+            metrics_slot(METRIC_EVENTS_CONSUMED, selection->names[place], NULL);
     engine->touched = memory_new((size_t)slots, sizeof *engine->touched);
     engine->heard_next = memory_new((size_t)slots, sizeof *engine->heard_next);
     engine->heard_kept = memory_new((size_t)slots, sizeof *engine->heard_kept);
     engine->open = batch_new();
+    metrics_set(METRIC_PARTITIONS, slots);
+    metrics_set(METRIC_RETENTION, topics->retention_ms * 1000);
     if (start_parts(enricher, kafka, error))
         return enricher;
     free_all(enricher);

@@ -63,7 +63,8 @@ void envelope_snapshot(struct envelope *envelope, const struct item *item, const
                    item->conflicted    ? "conflicted"
                    : item->unconfirmed ? "unconfirmed"
                                        : "confirmed");
-    message_header(message, "traceparent", item->claim.traceparent);
+    if (item->trace.id[0] != '\0')
+        message_header(message, "traceparent", trace_text(&item->trace, envelope->traceparent));
 }
 
 static void set_json(struct message *message, const char *text)

@@ -23,6 +23,7 @@ struct envelope {
     char id[33];
     char fetched_at[32];
     char number[3][24];
+    char traceparent[TRACE_PARENT_SIZE];
     struct dead_letter_past past;
     struct dead_letter_texts texts;
     struct dead_letter_cut cut;

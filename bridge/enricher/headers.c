@@ -47,7 +47,8 @@ static enum erasure_kind erasure_of(const rd_kafka_headers_t *list)
 struct event_headers event_headers_read(const rd_kafka_message_t *message)
 {
     rd_kafka_headers_t *list = NULL;
-    struct event_headers headers = {0};
+    int64_t arrived_ms = rd_kafka_message_timestamp(message, NULL);
+    struct event_headers headers = {.arrived_ms = arrived_ms < 0 ? 0 : arrived_ms};
     if (rd_kafka_message_headers(message, &list) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return headers;
     headers.integration_id = header_text(list, "integration_id", WEBHOOK_ID_MAXIMUM);

@@ -12,6 +12,7 @@ enum erasure_kind { ERASURE_NONE, ERASURE_SET, ERASURE_LIFT, ERASURE_ASK };
 struct event_headers {
     char *integration_id;
     char *traceparent;
+    int64_t arrived_ms; /* when Kafka got it, by its clock; 0 = not told */
     char *sync_id;
     char *sync_models;
     char *sync_checked; /* the barrier behind what reconciliation made good (syncs.c) */

@@ -10,15 +10,16 @@
 #include "bridge/propexo/webhook.h"
 
 void engine_tell(struct engine *engine, struct claim *claim, const struct webhook *webhook,
-                 const char *traceparent)
+                 const struct event_headers *headers)
 {
+    claim_arrived(claim, headers->arrived_ms);
     claim->is_new = strcmp(webhook->kind, "DATA_NEW") == 0;
     claim->tells_more |= !webhook_is_only_seen(webhook);
     if (webhook->diff != NULL)
         changes_add(&claim->changes, &engine->names, webhook->diff);
-    if (traceparent != NULL) {
+    if (headers->traceparent != NULL) {
         free(claim->traceparent);
-        claim->traceparent = memory_text(traceparent);
+        claim->traceparent = memory_text(headers->traceparent);
     }
 }
 
@@ -32,7 +33,7 @@ static void join(struct engine *engine, const struct consumer_event *event,
     struct record *record =
         engine_join(engine, event, place, webhook->record_id, integration_id, &claim, now_ms);
     claim->forwarded |= headers->forwarded;
-    engine_tell(engine, claim, webhook, headers->traceparent);
+    engine_tell(engine, claim, webhook, headers);
     engine_joined(engine, record, now_ms);
 }
 
@@ -99,7 +100,7 @@ static void take(struct engine *engine, const struct consumer_event *event,
     }
     switch (model_kind(webhook->model)) {
     case MODEL_ASSEMBLED:
-        engine_take_assembled(engine, event, webhook, integration, headers->traceparent, now_ms);
+        engine_take_assembled(engine, event, webhook, integration, headers, now_ms);
         break;
     case MODEL_CHILD:
         engine_take_child(engine, event, webhook, integration, headers->forwarded, now_ms);
@@ -140,7 +141,7 @@ void engine_take(struct engine *engine, const struct consumer_event *event, int6
     struct event_headers headers = event_headers_read(message);
     struct webhook webhook = webhook_parse(message->payload, message->len);
     const char *code = refusal(engine, event, &webhook, &headers);
-    metrics_add(METRIC_EVENTS_CONSUMED, 1);
+    engine_count_taken(engine, event, integration_of(&headers, &webhook));
     engine_hear(engine, event->slot, message, &webhook, &headers);
     if (offsets_told(engine->offsets, event->slot, message->offset))
         engine_skip(engine, event, code == NULL && !webhook_is_sync(&webhook) ? &webhook : NULL,

@@ -38,6 +38,12 @@ void claim_add(struct claim *claim, struct event_ref ref, int64_t now_ms)
     claim->count++;
 }
 
+void claim_arrived(struct claim *claim, int64_t kafka_ms)
+{
+    if (kafka_ms != 0 && (claim->arrived_ms == 0 || kafka_ms < claim->arrived_ms))
+        claim->arrived_ms = kafka_ms;
+}
+
 void claim_keep_large(struct claim *claim, const char *head, size_t head_length, size_t length,
                       const char *sha256)
 {
@@ -174,6 +180,7 @@ static void join_later(struct record *record)
     hear_news(record);
     for (uint32_t i = 0; i < later.count; i++)
         claim_add(&record->now, claim_events(&later)[i], later.first_ms);
+    claim_arrived(&record->now, later.arrived_ms);
     join_changes(&record->now.changes, &later.changes);
     record->now.is_new = later.is_new;
     record->now.forwarded |= later.forwarded;

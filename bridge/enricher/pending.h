@@ -53,8 +53,9 @@ struct claim {
     bool forwarded : 1;  /* one of them was forwarded here already */
     bool tells_more : 1; /* one of them tells of more than `last_seen` */
     struct changes changes;
-    int64_t first_ms;           /* when the oldest of them was taken in */
-    char *traceparent;          /* of the newest that has one, or NULL */
+    int64_t first_ms;   /* when the oldest of them was taken in */
+    int64_t arrived_ms; /* when the oldest that tells came, by Kafka's clock; 0 = none does */
+    char *traceparent;  /* of the newest that has one, or NULL */
     struct large_answer *large; /* the last answer, when it was one; or NULL */
 };
 
@@ -136,6 +137,9 @@ const struct event_ref *claim_events(const struct claim *claim) MUST_CHECK;
 
 /* Adds an event to a claim. */
 void claim_add(struct claim *claim, struct event_ref ref, int64_t now_ms);
+
+/* One of its events came at this time, by Kafka's clock; 0 = that is not known. */
+void claim_arrived(struct claim *claim, int64_t kafka_ms);
 void claim_free(struct claim *claim);
 
 /* Keeps what can be told of an answer that was too large; `sha256` is NULL when it was not read to

@@ -6,11 +6,15 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "bridge/base/clock.h"
 #include "bridge/base/condition.h"
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
+#include "bridge/base/random.h"
+#include "bridge/base/trace.h"
 #include "bridge/enricher/committer.h"
+#include "bridge/http/spans.h"
 
 struct batch_list {
     struct batch *first;
@@ -19,6 +23,8 @@ struct batch_list {
 
 struct publisher {
     struct committer *committer;
+    const struct selection *selection;
+    struct random random; /* the thread's */
     int fd;
     pthread_t thread;
 
@@ -56,24 +62,87 @@ static struct batch *pop(struct batch_list *list)
     return batch;
 }
 
-static void count(const struct batch *batch)
+/* From the event's arrival to the commit; and within that the request, whose span a page does not
+ * share with the records on it. */
+static void tell_spans(struct publisher *publisher, const struct item *item, const char *kind,
+                       int64_t wall_ms)
+{
+    const struct span_note notes[] = {
+        {"propexo.model", publisher->selection->names[item->place], 0},
+        {"propexo.record_id", item->record_id, 0},
+        {"propexo.integration_id", item->integration_id == NULL ? "" : item->integration_id, 0},
+        {"propexo.kind", kind, 0},
+        {"propexo.events", NULL, (int64_t)item->claim.count},
+        {NULL, NULL, 0}};
+    if (!spans_record(&item->trace))
+        return;
+    struct trace asked = item->asked;
+    if (asked.id[0] == '\0')
+        asked = trace_child(&item->trace, &publisher->random);
+    spans_tell(&(struct span){.trace = &item->trace,
+                              .name = "snapshot",
+                              .kind = SPAN_PRODUCER,
+                              .start_us = item->claim.arrived_ms * 1000,
+                              .end_us = wall_ms * 1000,
+                              .notes = notes});
+    if (item->asked_ms != 0)
+        spans_tell(&(struct span){.trace = &asked,
+                                  .name = item->asked.id[0] == '\0' ? "fetch page" : "fetch record",
+                                  .kind = SPAN_CLIENT,
+                                  .start_us = item->asked_ms * 1000,
+                                  .end_us = item->fetched_ms * 1000,
+                                  .notes = notes});
+}
+
+static void count_snapshot(struct publisher *publisher, const struct item *item, const char *kind,
+                           int64_t wall_ms)
+{
+    (void)metrics_add_labelled(METRIC_SNAPSHOTS, kind, publisher->selection->names[item->place], 1);
+    if (item->integration_id != NULL)
+        (void)metrics_add_labelled(METRIC_INTEGRATION_SNAPSHOTS, item->integration_id, NULL, 1);
+    if (item->claim.arrived_ms != 0)
+        metrics_observe(METRIC_SNAPSHOT_TIME, (wall_ms - item->claim.arrived_ms) * 1000,
+                        item->trace.id);
+    tell_spans(publisher, item, kind, wall_ms);
+}
+
+static void count_dead_letter(const struct item *item, int64_t events)
+{
+    (void)metrics_add_labelled(METRIC_DEAD_LETTERS, item->code, NULL, events);
+    if (item->integration_id != NULL)
+        (void)metrics_add_labelled(METRIC_INTEGRATION_DEAD_LETTERS, item->integration_id, NULL,
+                                   events);
+    log_warn("dead_letter", LOG_TEXT("code", item->code), LOG_TEXT("record_id", item->record_id),
+             LOG_NUMBER("events", item->claim.count));
+}
+
+static void count(struct publisher *publisher, const struct batch *batch)
 {
     static const enum metric metrics[] = {
-        [ITEM_SNAPSHOT] = METRIC_SNAPSHOTS,       [ITEM_ASSEMBLED] = METRIC_ASSEMBLED,
-        [ITEM_TOMBSTONE] = METRIC_TOMBSTONES,     [ITEM_FORWARD] = METRIC_FORWARDED,
-        [ITEM_DEAD_LETTER] = METRIC_DEAD_LETTERS, [ITEM_NOTHING] = METRIC_EVENTS_UNPUBLISHED,
-        [ITEM_SKIPPED] = METRIC_EVENTS_SKIPPED,   [ITEM_PROGRESS] = METRIC_PROGRESS_WRITTEN,
-        [ITEM_MILESTONE] = METRIC_MILESTONES,     [ITEM_EVENT] = METRIC_EVENTS_RECOVERED,
+        [ITEM_FORWARD] = METRIC_FORWARDED,      [ITEM_NOTHING] = METRIC_EVENTS_UNPUBLISHED,
+        [ITEM_SKIPPED] = METRIC_EVENTS_SKIPPED, [ITEM_PROGRESS] = METRIC_PROGRESS_WRITTEN,
+        [ITEM_MILESTONE] = METRIC_MILESTONES,   [ITEM_EVENT] = METRIC_EVENTS_RECOVERED,
     };
+    static const char *const kinds[] = {
+        [ITEM_SNAPSHOT] = "record", [ITEM_ASSEMBLED] = "assembled", [ITEM_TOMBSTONE] = "tombstone"};
+    int64_t wall_ms = clock_wall_ms();
     metrics_add(METRIC_TRANSACTIONS_COMMITTED, 1);
     for (size_t i = 0; i < batch->count; i++) {
         const struct item *item = &batch->items[i];
-        bool by_event = item_is_by_event(item);
-        metrics_add(metrics[item->kind], by_event ? (int64_t)item->claim.count : 1);
-        if (item->kind == ITEM_DEAD_LETTER)
-            log_warn("dead_letter", LOG_TEXT("code", item->code),
-                     LOG_TEXT("record_id", item->record_id),
-                     LOG_NUMBER("events", item->claim.count));
+        int64_t messages = item_is_by_event(item) ? (int64_t)item->claim.count : 1;
+        switch (item->kind) {
+        case ITEM_SNAPSHOT:
+        case ITEM_ASSEMBLED:
+        case ITEM_TOMBSTONE:
+            count_snapshot(publisher, item, kinds[item->kind], wall_ms);
+            break;
+        case ITEM_DEAD_LETTER:
+            count_dead_letter(item, messages);
+            break;
+        default:
+            metrics_add(metrics[item->kind], messages);
+            break;
+        }
     }
 }
 
@@ -141,7 +210,7 @@ static void *serve(void *context)
         (void)pthread_mutex_unlock(&publisher->lock);
         enum commit_outcome outcome = committer_publish(publisher->committer, batch, &error);
         if (outcome == COMMIT_DONE)
-            count(batch);
+            count(publisher, batch);
         (void)pthread_mutex_lock(&publisher->lock);
         hand_back(publisher, batch, outcome, &error);
     }
@@ -153,6 +222,8 @@ struct publisher *publisher_new(const struct kafka_context *kafka, const struct 
                                 const struct selection *selection, struct error *error)
 {
     struct publisher *publisher = memory_new(1, sizeof *publisher);
+    publisher->selection = selection;
+    publisher->random = random_from_system();
     publisher->committer = committer_new(kafka, topics, selection, &publisher->cancel, error);
     if (publisher->committer == NULL)
         goto failed;

@@ -8,6 +8,7 @@
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
+#include "bridge/http/spans.h"
 
 /* A line of each of the policy's rows at most so often. */
 #define LOG_EVERY_MS 1000
@@ -19,6 +20,7 @@ struct fetch {
     enum metric kind;
     int place;
     struct circuit *circuit; /* of its integration, or NULL; outlives the request */
+    struct trace trace;      /* its span, where it is for one record; else zeroed */
     request_answered *answered;
     request_dropped *dropped;
     void *target;
@@ -98,9 +100,16 @@ static void on_answer(void *context, const struct http_answer *http)
     struct fetch *fetch = context;
     struct engine *engine = fetch->engine;
     int64_t now_ms = clock_ms();
+    metrics_observe(METRIC_API_TIME, http->took_us, NULL);
+    metrics_add(METRIC_API_RECEIVED, http->received);
+    metrics_add(METRIC_API_CONNECTIONS, http->connections);
     budget_learn(&engine->budget, http->limit, http->remaining, http_client_in_flight(engine->http),
                  now_ms - fetch->started_ms, now_ms);
+    engine->asked = fetch->trace;
+    engine->asked_ms = clock_wall_ms() - (now_ms - fetch->started_ms);
     enum api_outcome outcome = fetch->answered(engine, fetch->target, fetch->start, http, now_ms);
+    engine->asked = (struct trace){0};
+    engine->asked_ms = 0;
     note_outcome(engine, fetch, outcome, api_detail(http, outcome), http, now_ms);
     recency_close(engine->recency, fetch->start);
     unlink_fetch(fetch);
@@ -150,10 +159,17 @@ static struct fetch *new_fetch(struct engine *engine, const struct request *requ
 bool request_start(struct engine *engine, const struct request *request, int64_t now_ms)
 {
     struct error error;
+    struct trace event;
+    char traceparent[TRACE_PARENT_SIZE];
     struct fetch *fetch = new_fetch(engine, request, now_ms);
+    struct http_request http = {.url = request->url};
+    if (trace_parse(request->traceparent, &event)) {
+        fetch->trace = spans_below(&event, &engine->random);
+        http.traceparent = trace_text(&fetch->trace, traceparent);
+    }
     metrics_add(request->kind, 1);
     budget_spend(&engine->budget, now_ms);
-    if (http_client_get(engine->http, request->url, on_answer, fetch, &error))
+    if (http_client_start(engine->http, &http, on_answer, fetch, &error))
         return true;
     note_outcome(engine, fetch, API_NOT_STARTED, error.message, NULL, now_ms);
     recency_close(engine->recency, fetch->start);
@@ -210,6 +226,7 @@ static void start_record(struct engine *engine, struct record *record, int64_t n
                               .url = url,
                               .integration_id = record->integration_id,
                               .place = record->place,
+                              .traceparent = record->now.traceparent,
                               .answered = on_record_answer,
                               .target = record};
     if (!request_start(engine, &request, now_ms))

@@ -30,6 +30,7 @@ struct request {
     const char *url;
     const char *integration_id; /* whose it is; NULL: of no single one */
     int place;                  /* of its model; -1: of none */
+    const char *traceparent;    /* of an event of the one record it is for; or NULL */
     request_answered *answered;
     request_dropped *dropped; /* or NULL */
     void *target;

@@ -55,7 +55,10 @@ bool http_client_send(struct http_client *client, const struct http_request *req
 bool http_client_call(struct http_client *client, const char *url, const char *content_type,
                       const char *body, struct http_answer *answer, struct error *error)
 {
-    struct http_request request = {body == NULL ? HTTP_GET : HTTP_POST, url, content_type, body};
+    struct http_request request = {.method = body == NULL ? HTTP_GET : HTTP_POST,
+                                   .url = url,
+                                   .content_type = content_type,
+                                   .body = body};
     return http_client_send(client, &request, answer, error);
 }
 

@@ -26,7 +26,7 @@ struct transfer {
     size_t taken;          /* bytes of it so far */
     char sha256[DIGEST_TEXT_SIZE];
     struct http_answer answer;
-    struct curl_slist *headers; /* of a request with a body; NULL otherwise */
+    struct curl_slist *headers; /* of a request that has others than the client's; NULL otherwise */
     char *sent;                 /* that body, owned */
     http_done *done;
     void *context;
@@ -42,6 +42,7 @@ struct waiting {
     char *url;
     char *content_type;
     char *body;
+    char *traceparent;
     http_done *done;
     void *context;
 };
@@ -167,6 +168,7 @@ static void waiting_free(struct waiting *waiting)
     free(waiting->url);
     free(waiting->content_type);
     free(waiting->body);
+    free(waiting->traceparent);
     free(waiting);
 }
 
@@ -213,6 +215,7 @@ bool http_client_start(struct http_client *client, const struct http_request *re
     waiting->url = memory_text(url);
     waiting->content_type = memory_text(request->content_type);
     waiting->body = memory_text(request->body);
+    waiting->traceparent = memory_text(request->traceparent);
     waiting->done = done;
     waiting->context = context;
     *client->last = waiting;
@@ -240,9 +243,9 @@ static void release(struct transfer *transfer)
         (void)curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, NULL);
         free(transfer->sent);
         transfer->sent = NULL;
-        curl_slist_free_all(transfer->headers);
-        transfer->headers = NULL;
     }
+    curl_slist_free_all(transfer->headers);
+    transfer->headers = NULL;
     digest_free(transfer->digest);
     transfer->digest = NULL;
     if (transfer->body.capacity > KEEP_BODY_CAPACITY)
@@ -292,6 +295,15 @@ static void finish(struct transfer *transfer, CURLcode result)
         answer->sha256 = digest_end(transfer->digest, transfer->sha256);
         answer->whole_length = transfer->taken;
     }
+    curl_off_t took_us = 0;
+    curl_off_t received = 0;
+    long connections = 0;
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &took_us);
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connections);
+    answer->took_us = took_us;
+    answer->received = received;
+    answer->connections = connections;
     answer->body = buffer_text(&transfer->body);
     answer->length = transfer->body.length;
     answer->problem = "";
@@ -306,18 +318,33 @@ static void finish(struct transfer *transfer, CURLcode result)
     release(transfer);
 }
 
+static void add_header(struct transfer *transfer, const char *name, const char *value)
+{
+    char *header = memory_format("%s: %s", name, value);
+    struct curl_slist *longer = curl_slist_append(transfer->headers, header);
+    if (longer != NULL)
+        transfer->headers = longer;
+    free(header);
+}
+
+/* Of a request that has others than most. */
+static void add_headers(struct transfer *transfer, const struct waiting *waiting)
+{
+    add_header(transfer, "accept", "application/json");
+    if (waiting->body != NULL)
+        add_header(transfer, "content-type", waiting->content_type);
+    if (waiting->body != NULL)
+        add_header(transfer, "expect", "");
+    if (waiting->traceparent != NULL)
+        add_header(transfer, "traceparent", waiting->traceparent);
+}
+
 static CURLcode set_body(struct transfer *transfer, struct waiting *waiting)
 {
     CURL *easy = transfer->easy;
     CURLcode result = CURLE_OK;
-    char *type = memory_format("content-type: %s", waiting->content_type);
-    transfer->headers = curl_slist_append(NULL, type);
-    (void)curl_slist_append(transfer->headers, "accept: application/json");
-    (void)curl_slist_append(transfer->headers, "expect:");
-    free(type);
     transfer->sent = waiting->body;
     waiting->body = NULL;
-    EASY_SET(easy, result, CURLOPT_HTTPHEADER, transfer->headers);
     EASY_SET(easy, result, CURLOPT_POST, 1L);
     EASY_SET(easy, result, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(transfer->sent));
     EASY_SET(easy, result, CURLOPT_POSTFIELDS, transfer->sent);
@@ -335,10 +362,13 @@ static CURLcode set_request(struct transfer *transfer, struct waiting *waiting)
     /* Waits for a connection to say whether it multiplexes. Without TLS only its first answer
      * would, and a slow one would hold up all others. */
     EASY_SET(easy, result, CURLOPT_PIPEWAIT, strncasecmp(waiting->url, "https:", 6) == 0 ? 1L : 0L);
+    if (waiting->body != NULL || waiting->traceparent != NULL)
+        add_headers(transfer, waiting);
+    EASY_SET(easy, result, CURLOPT_HTTPHEADER,
+             transfer->headers != NULL ? transfer->headers : transfer->client->headers);
     if (waiting->body != NULL)
         return result == CURLE_OK ? set_body(transfer, waiting) : result;
     EASY_SET(easy, result, CURLOPT_HTTPGET, 1L);
-    EASY_SET(easy, result, CURLOPT_HTTPHEADER, transfer->client->headers);
     return result;
 }
 

@@ -60,6 +60,9 @@ struct http_answer {
     int64_t limit;         /* x-ratelimit-limit, or -1 */
     int64_t remaining;     /* x-ratelimit-remaining, or -1 */
     int64_t retry_after_s; /* Retry-After in seconds (RFC 9110, delta or date), or -1 */
+    int64_t took_us;       /* from the request's leaving the queue to the answer's end */
+    int64_t received;      /* bytes of the body as they came, before decompression */
+    int64_t connections;   /* that had to be made for it */
     /* Content-Type without its parameters, in small letters, cut when longer; "" = not told. */
     char media_type[HTTP_MEDIA_TYPE];
 };
@@ -86,6 +89,7 @@ struct http_request {
     const char *url;
     const char *content_type; /* of `body` */
     const char *body;         /* of a POST or a PUT; NULL of the others */
+    const char *traceparent;  /* or NULL */
 };
 
 /*

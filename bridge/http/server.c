@@ -141,6 +141,7 @@ static void turn(struct server *server, struct pollfd fds[static 2])
     if (MHD_get_timeout(server->daemon, &timeout) != MHD_YES || timeout > (uint64_t)longest)
         timeout = (uint64_t)longest;
     (void)poll(fds, 2, (int)timeout);
+    health_turned(server->options.loop, clock_ms());
     if (fds[1].revents != 0)
         finish_all(server);
     if (draining)

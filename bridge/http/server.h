@@ -36,6 +36,7 @@
 
 #include "bridge/base/attributes.h"
 #include "bridge/base/error.h"
+#include "bridge/base/health.h"
 #include "bridge/http/peers.h"
 #include "bridge/http/tls.h"
 
@@ -60,8 +61,9 @@ struct server_limits {
 };
 
 struct server_options {
-    const char *name;   /* for the log: "receiver", "admin" */
-    const char *listen; /* host:port; port 0 chooses a free one */
+    const char *name;      /* for the log: "receiver", "admin" */
+    const char *listen;    /* host:port; port 0 chooses a free one */
+    enum health_loop loop; /* as which its turns are told */
     struct server_limits limits;
     struct tls_files tls; /* borrowed for the server's life; one server of a process has some */
     void (*handle)(void *context, struct server_request *request);

@@ -150,7 +150,7 @@ static void tell(const struct identity *identity)
     char until[CLOCK_TEXT_SIZE];
     int64_t expires_ms = (int64_t)identity->expires * 1000;
     (void)clock_format(expires_ms, until);
-    metrics_set(METRIC_TLS_EXPIRY, (int64_t)identity->expires);
+    metrics_set(METRIC_TLS_EXPIRY, expires_ms * 1000);
     if (expires_ms <= clock_wall_ms())
         log_warn("certificate_expired", LOG_TEXT("not_after", until));
     else

@@ -11,6 +11,7 @@
 #include "bridge/base/memory.h"
 #include "bridge/base/table.h"
 #include "bridge/kafka/handle.h"
+#include "bridge/kafka/stats.h"
 
 #define COMMITTED_MS 10000
 #define CLUSTER_MS   10000
@@ -36,7 +37,16 @@ struct consumer {
     int64_t settled_ms; /* when the first assignment had been taken over; 0: not yet */
     bool failed;
     struct error failure; /* what consumer_next reports */
+    struct kafka_stats stats;
 };
+
+static int on_stats(rd_kafka_t *handle, char *json, size_t length, void *context)
+{
+    struct consumer *consumer = context;
+    (void)handle;
+    kafka_stats_take(&consumer->stats, json, length);
+    return 0; /* librdkafka frees the text */
+}
 
 static int topic_index(const struct consumer *consumer, const char *topic)
 {
@@ -245,6 +255,12 @@ struct consumer *consumer_new(const struct kafka_context *kafka, const struct to
     consumer->session_ms = read_session(settings);
     rd_kafka_conf_set_opaque(settings, consumer);
     rd_kafka_conf_set_rebalance_cb(settings, on_rebalance);
+    rd_kafka_conf_set_stats_cb(settings, on_stats);
+    consumer->stats.client = "enricher";
+    if (!kafka_stats_ask(settings, error)) {
+        rd_kafka_conf_destroy(settings);
+        goto failed;
+    }
     consumer->handle = kafka_open(RD_KAFKA_CONSUMER, settings, error);
     if (consumer->handle == NULL || !kafka_ping(consumer->handle, 10000, error))
         goto failed;
@@ -371,6 +387,15 @@ void consumer_rejoin(struct consumer *consumer)
     (void)rd_kafka_unsubscribe(consumer->handle);
     /* The revocation is served by consumer_next; subscribing at once is allowed and follows it. */
     subscribe(consumer);
+}
+
+int64_t consumer_end(const struct consumer *consumer, int slot)
+{
+    int64_t low = 0;
+    int64_t high = RD_KAFKA_OFFSET_INVALID;
+    (void)rd_kafka_get_watermark_offsets(consumer->handle, consumer_topic(consumer, slot),
+                                         consumer_number(consumer, slot), &low, &high);
+    return high;
 }
 
 char *consumer_cluster(const struct consumer *consumer)

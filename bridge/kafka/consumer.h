@@ -88,6 +88,10 @@ int consumer_incomplete(const struct consumer *consumer);
 const char *consumer_topic(const struct consumer *consumer, int slot);
 int consumer_number(const struct consumer *consumer, int slot);
 
+/* The offset behind the partition's last event, as its last fetch told; negative when none did. A
+ * paused partition is not fetched. */
+int64_t consumer_end(const struct consumer *consumer, int slot);
+
 /* Kafka's cluster id, which the caller frees; NULL when it does not answer within 10 s. */
 char *consumer_cluster(const struct consumer *consumer) MUST_CHECK;
 

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 
 #include "bridge/base/clock.h"
+#include "bridge/base/health.h"
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
 #include "bridge/kafka/handle.h"
+#include "bridge/kafka/stats.h"
 
 #define WARM_UP_MS       10000
 #define WARM_UP_STEP_MS  1000
@@ -19,8 +21,9 @@ struct producer {
     struct producer_options options;
     pthread_t thread;
     atomic_bool stop;
-    pthread_mutex_t lock; /* guards the pointer below; held only for calls that do not wait */
-    rd_kafka_t *handle;   /* NULL while being replaced */
+    pthread_mutex_t lock;     /* guards the pointer below; held only for calls that do not wait */
+    rd_kafka_t *handle;       /* NULL while being replaced */
+    struct kafka_stats stats; /* the thread's own, once it runs */
 };
 
 /* For what the message is, not for what Kafka is at the moment. */
@@ -63,6 +66,14 @@ static bool warm_up(const struct producer *producer, rd_kafka_t *handle, struct 
     return true;
 }
 
+static int on_stats(rd_kafka_t *handle, char *json, size_t length, void *context)
+{
+    struct producer *producer = context;
+    (void)handle;
+    kafka_stats_take(&producer->stats, json, length);
+    return 0; /* librdkafka frees the text */
+}
+
 static rd_kafka_t *open_handle(struct producer *producer, struct error *error)
 {
     rd_kafka_conf_t *settings = kafka_settings(&producer->kafka, KAFKA_PRODUCER, error);
@@ -72,6 +83,14 @@ static rd_kafka_t *open_handle(struct producer *producer, struct error *error)
         !kafka_settings_timeout(settings, producer->options.timeout_ms, error)) {
         rd_kafka_conf_destroy(settings);
         return NULL;
+    }
+    producer->stats = (struct kafka_stats){.client = producer->options.name};
+    if (producer->options.name != NULL) {
+        rd_kafka_conf_set_stats_cb(settings, on_stats);
+        if (!kafka_stats_ask(settings, error)) {
+            rd_kafka_conf_destroy(settings);
+            return NULL;
+        }
     }
     rd_kafka_conf_set_dr_msg_cb(settings, on_delivery);
     rd_kafka_conf_set_opaque(settings, producer);
@@ -115,6 +134,7 @@ static void rebuild(struct producer *producer, const char *reason)
             return;
         }
         log_warn("producer_rebuild_failed", LOG_TEXT("reason", error.message));
+        health_turned(producer->options.loop, clock_ms());
         struct timespec pause = {0, REBUILD_PAUSE_MS * 1000000L};
         (void)nanosleep(&pause, NULL);
     }
@@ -125,6 +145,7 @@ static void *serve(void *context)
     struct producer *producer = context;
     char reason[256];
     while (!atomic_load(&producer->stop)) {
+        health_turned(producer->options.loop, clock_ms());
         /* Only this thread swaps the handle, so reading it here needs no lock. */
         (void)rd_kafka_poll(producer->handle, 100);
         if (rd_kafka_fatal_error(producer->handle, reason, sizeof reason) !=

@@ -20,6 +20,7 @@
 
 #include "bridge/base/attributes.h"
 #include "bridge/base/error.h"
+#include "bridge/base/health.h"
 #include "bridge/kafka/message.h"
 #include "bridge/kafka/settings.h"
 
@@ -47,6 +48,8 @@ typedef void producer_done(void *context, const struct producer_report *report);
 #define PRODUCER_TIMEOUT_NEVER      0
 
 struct producer_options {
+    const char *name;          /* the label of its metrics; NULL = it has none; borrowed */
+    enum health_loop loop;     /* as which its thread's turns are told */
     const char *const *topics; /* names, borrowed for the producer's life; may be none */
     size_t topic_count;
     int64_t timeout_ms; /* longest until a report; or one of the above */

@@ -188,6 +188,28 @@ static bool make_missing(struct topic_admin *admin, struct embedded *embedded,
     return true;
 }
 
+static int64_t retention_of(const struct topic_plan *plan)
+{
+    for (size_t i = 0; i < plan->policy_count && plan->unread[0] == '\0'; i++) {
+        const struct topic_policy *policy = &plan->policies[i];
+        if (strcmp(policy->name, "retention.ms") == 0)
+            return strtoll(policy->differs ? policy->found : policy->value, NULL, 10);
+    }
+    return 0;
+}
+
+/* The first `count` plans are those of events topics. */
+static int64_t shortest_retention(const struct topic_plan *plans, size_t count)
+{
+    int64_t shortest_ms = 0;
+    for (size_t i = 0; i < count; i++) {
+        int64_t ms = retention_of(&plans[i]);
+        if (ms > 0 && (shortest_ms == 0 || ms < shortest_ms))
+            shortest_ms = ms;
+    }
+    return shortest_ms;
+}
+
 bool topics_compare(const struct kafka_context *kafka, struct embedded *embedded,
                     const struct topics *topics, bool create, struct topics_findings *findings,
                     struct buffer *report, struct error *error)
@@ -201,6 +223,7 @@ bool topics_compare(const struct kafka_context *kafka, struct embedded *embedded
               (!create || make_missing(admin, embedded, plans, count, error));
     if (ok)
         report_all(plans, count, create, findings, report);
+    findings->retention_ms = shortest_retention(plans, topics->model_count);
     topic_admin_close(admin);
     free(plans);
     return ok;
@@ -257,6 +280,7 @@ bool topics_prepare(const struct kafka_context *kafka, struct embedded *embedded
     struct topic_admin *admin = NULL;
     struct buffer report = buffer_new(1 << 20);
     bool ok = topics_compare(kafka, embedded, topics, create, &findings, &report, error);
+    topics->retention_ms = findings.retention_ms;
     if (ok && findings.created > 0)
         log_info("topics_created", LOG_NUMBER("count", findings.created));
     if (ok && findings.drifted > 0)

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "bridge/base/attributes.h"
 #include "bridge/base/buffer.h"
@@ -24,7 +25,9 @@ struct topics {
     char *state;
     char *assembly; /* NULL when no model is assembled */
     char *dead_letters;
-    int partitions; /* of every events topic, as found by topics_prepare; 0 before */
+    int partitions;       /* of every events topic, as found by topics_prepare; 0 before */
+    int64_t retention_ms; /* the shortest of the events topics, by the same; 0 = not known, or for
+                             ever */
 };
 
 /* `has_snapshots` says of each model whether it has a snapshots topic, `assembled` whether the
@@ -36,8 +39,9 @@ void topics_free(struct topics *topics);
 struct topics_findings {
     int missing;
     int created;
-    int drifted; /* there, but with another policy or partition count than planned */
-    int unread;  /* there, but the user may not see their policies */
+    int drifted;          /* there, but with another policy or partition count than planned */
+    int unread;           /* there, but the user may not see their policies */
+    int64_t retention_ms; /* the shortest of the events topics; 0 = not known, or for ever */
 };
 
 /*

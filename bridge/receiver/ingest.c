@@ -7,6 +7,7 @@
 #include "bridge/base/buffer.h"
 #include "bridge/base/clock.h"
 #include "bridge/base/memory.h"
+#include "bridge/http/spans.h"
 
 #define PATH "/webhooks"
 /* All models' names together are a tenth of this. */
@@ -203,6 +204,25 @@ static void redact(const struct ingest *ingest, struct ingest_result *result)
     message->value_length = strlen(result->body);
 }
 
+/* What is no traceparent begins a trace like none. One of which no spans are recorded is passed on
+ * as it is. */
+static void begin_trace(struct ingest *ingest, const struct ingest_body *body,
+                        struct ingest_result *result)
+{
+    struct trace outer;
+    bool goes_on = trace_parse(body->traceparent, &outer);
+    if (goes_on) {
+        result->trace = spans_below(&outer, &ingest->random);
+    } else {
+        result->trace = trace_new(&ingest->random, false);
+        result->trace.sampled = spans_choose(&result->trace);
+    }
+    if (goes_on && !spans_record(&outer))
+        (void)snprintf(result->traceparent, sizeof result->traceparent, "%s", body->traceparent);
+    else
+        (void)trace_text(&result->trace, result->traceparent);
+}
+
 void ingest_route(struct ingest *ingest, const struct ingest_body *body,
                   struct ingest_result *result)
 {
@@ -223,7 +243,8 @@ void ingest_route(struct ingest *ingest, const struct ingest_body *body,
     result->message.value_length = body->length;
     redact(ingest, result);
     route(ingest, result);
-    message_header(&result->message, "traceparent", body->traceparent);
+    begin_trace(ingest, body, result);
+    message_header(&result->message, "traceparent", result->traceparent);
 }
 
 static void refuse(struct ingest_result *result, enum ingest_verdict verdict, const char *reason)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "bridge/base/random.h"
+#include "bridge/base/trace.h"
 #include "bridge/config/config.h"
 #include "bridge/kafka/dead_letter.h"
 #include "bridge/kafka/message.h"
@@ -67,6 +68,8 @@ struct ingest_result {
     bool dead_letter;
     const char *code; /* the dead letter's error_code, or why it is INGEST_BAD_SIGNATURE */
     struct message message;
+    struct trace trace; /* the span of taking it in: below the sender's, or a trace's first */
+    char traceparent[TRACE_PARENT_SIZE];
     struct message spread; /* of ingest_spread */
     char *synced; /* a sync: the selected models that it covers, "leases,units"; else NULL */
     int synced_count;

@@ -305,7 +305,9 @@ struct keeper *keeper_new(const struct kafka_context *kafka, const struct topics
     keeper->lanes = memory_new(SENDER_LANES, sizeof *keeper->lanes);
     (void)pthread_mutex_init(&keeper->lock, NULL);
     size_t count = list_topics(keeper, topics);
-    struct producer_options options = {.topics = keeper->topics,
+    struct producer_options options = {.name = "receiver",
+                                       .loop = HEALTH_LOOP_PRODUCER,
+                                       .topics = keeper->topics,
                                        .topic_count = count,
                                        .timeout_ms = spools ? keeper->spool_after_ms
                                                             : PRODUCER_TIMEOUT_CONFIGURED,

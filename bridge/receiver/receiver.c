@@ -12,6 +12,7 @@
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
 #include "bridge/http/server.h"
+#include "bridge/http/spans.h"
 #include "bridge/receiver/credentials.h"
 #include "bridge/receiver/ingest.h"
 #include "bridge/receiver/keeper.h"
@@ -19,6 +20,8 @@
 #include "bridge/receiver/watch.h"
 
 #define RETRY_SECONDS "5"
+#define REFUSED_MS    10000
+#define REFUSED       "Kafka does not acknowledge events"
 
 struct receiver {
     struct ingest ingest;
@@ -28,23 +31,26 @@ struct receiver {
     struct server *server;
     struct network *proxies;
     struct watch watch;
+    _Atomic int64_t refused_ms; /* when a webhook could not be kept; 0 = all could, for a while */
 };
 
-/* While a request sleeps its state is the answer it will get: a status, and whether the event went
- * to the dead letters. Written by whoever tells the outcome before the hand-over, read by the loop
- * after it. */
 enum {
-    STATE_KEPT = 200,
-    STATE_NOT_JSON = 400,
-    STATE_TOO_LARGE = 413,
-    STATE_UNAVAILABLE = 503,
-    STATE_DEAD_LETTER = 1 << 16
+    STATUS_KEPT = 200,
+    STATUS_NOT_JSON = 400,
+    STATUS_TOO_LARGE = 413,
+    STATUS_UNAVAILABLE = 503,
 };
 
-static void set_state(struct server_request *request, int state)
-{
-    server_set_state(request, (void *)(intptr_t)state);
-}
+/* A request that sleeps. */
+struct sleeper {
+    /* The answer it will get; written by whoever tells the outcome before the hand-over, read by
+     * the loop after it. */
+    _Atomic int status;
+    const char *code; /* of the dead letter that it became; NULL = it is an event */
+    int64_t began_us;
+    const struct model *model; /* or NULL */
+    struct trace trace;
+};
 
 static void on_kept(void *opaque, enum keeper_outcome outcome, const char *reason)
 {
@@ -52,7 +58,8 @@ static void on_kept(void *opaque, enum keeper_outcome outcome, const char *reaso
     struct server_request *request = opaque;
     int64_t suppressed = 0;
     if (outcome != KEEPER_KEPT) {
-        set_state(request, outcome == KEEPER_REFUSED ? STATE_TOO_LARGE : STATE_UNAVAILABLE);
+        struct sleeper *sleeper = server_state(request);
+        sleeper->status = outcome == KEEPER_REFUSED ? STATUS_TOO_LARGE : STATUS_UNAVAILABLE;
         if (log_gate_open(&gate, clock_ms(), 1000, &suppressed))
             log_warn("webhook_not_kept", LOG_TEXT("reason", reason),
                      LOG_NUMBER("suppressed", suppressed));
@@ -68,29 +75,58 @@ static void answer_unavailable(struct server_request *request)
                         "retry-after: " RETRY_SECONDS);
 }
 
+static void note_refused(struct receiver *receiver)
+{
+    if (atomic_exchange(&receiver->refused_ms, clock_ms()) == 0)
+        health_set(HEALTH_RECEIVER, false, REFUSED);
+}
+
+static void tell_span(const struct sleeper *sleeper, int status)
+{
+    int64_t end_us = clock_wall_ms() * 1000;
+    const struct span_note notes[] = {
+        {"http.response.status_code", NULL, status},
+        {"propexo.model", sleeper->model == NULL ? "" : sleeper->model->name, 0},
+        {"propexo.dead_letter", sleeper->code == NULL ? "" : sleeper->code, 0},
+        {NULL, NULL, 0}};
+    spans_tell(&(struct span){.trace = &sleeper->trace,
+                              .name = "webhook",
+                              .kind = SPAN_SERVER,
+                              .start_us = end_us - (clock_us() - sleeper->began_us),
+                              .end_us = end_us,
+                              .failed = status >= 500,
+                              .notes = notes});
+}
+
 static void finish(void *context, struct server_request *request)
 {
-    int state = (int)(intptr_t)server_state(request);
-    (void)context;
+    struct sleeper *sleeper = server_state(request);
+    int status = sleeper->status;
     metrics_add(METRIC_WEBHOOKS_WAITING, -1);
-    switch (state & ~STATE_DEAD_LETTER) {
-    case STATE_KEPT:
-        metrics_add(state & STATE_DEAD_LETTER ? METRIC_WEBHOOKS_DEAD_LETTER : METRIC_WEBHOOKS_KEPT,
-                    1);
+    if (sleeper->code != NULL && (status == STATUS_KEPT || status == STATUS_NOT_JSON))
+        (void)metrics_add_labelled(METRIC_DEAD_LETTERS, sleeper->code, NULL, 1);
+    switch (status) {
+    case STATUS_KEPT:
+        metrics_add(sleeper->code == NULL ? METRIC_WEBHOOKS_KEPT : METRIC_WEBHOOKS_DEAD_LETTER, 1);
+        metrics_observe(METRIC_ACKNOWLEDGEMENT_TIME, clock_us() - sleeper->began_us,
+                        sleeper->trace.id);
         server_answer(request, 200, "text/plain", "", NULL);
         break;
-    case STATE_TOO_LARGE:
+    case STATUS_TOO_LARGE:
         metrics_add(METRIC_WEBHOOKS_REFUSED, 1);
         server_answer_error(request, 413, "too-large", "Kafka takes no message that large", NULL);
         break;
-    case STATE_NOT_JSON:
+    case STATUS_NOT_JSON:
         metrics_add(METRIC_WEBHOOKS_NOT_JSON, 1);
         server_answer_error(request, 400, "not-json", "the body is not JSON in UTF-8", NULL);
         break;
     default:
+        note_refused(context);
         answer_unavailable(request);
         break;
     }
+    tell_span(sleeper, status);
+    free(sleeper);
 }
 
 /* Why, to us; the sender is not told. */
@@ -129,10 +165,23 @@ static void refuse(struct server_request *request, const struct ingest_result *r
     }
 }
 
+/* Before the first call that may tell an outcome. */
+static void put_to_sleep(struct server_request *request, const struct ingest_result *result,
+                         int64_t began_us)
+{
+    struct sleeper *sleeper = memory_new(1, sizeof *sleeper);
+    sleeper->status = result->status;
+    sleeper->code = result->dead_letter ? result->code : NULL;
+    sleeper->began_us = began_us;
+    sleeper->model = result->webhook.model;
+    sleeper->trace = result->trace;
+    metrics_add(METRIC_WEBHOOKS_WAITING, 1);
+    server_set_state(request, sleeper);
+}
+
 static void keep(struct receiver *receiver, struct server_request *request,
                  const struct ingest_result *result)
 {
-    set_state(request, result->status | (result->dead_letter ? STATE_DEAD_LETTER : 0));
     if (result->dead_letter)
         log_warn("webhook_dead_letter", LOG_TEXT("code", result->code), LOG_TEXT("id", result->id));
     keeper_keep(receiver->keeper, &result->message, request);
@@ -144,7 +193,6 @@ static void keep_sync(struct receiver *receiver, struct server_request *request,
                       struct ingest_result *result)
 {
     const struct ingest *ingest = &receiver->ingest;
-    set_state(request, result->status);
     log_info("sync", LOG_TEXT("kind", result->webhook.kind), LOG_TEXT("sync_id", result->id),
              LOG_TEXT("integration_id", result->webhook.integration_id),
              LOG_NUMBER("models", result->synced_count));
@@ -191,12 +239,14 @@ static void handle(void *context, struct server_request *request)
 {
     struct receiver *receiver = context;
     struct ingest_result result;
+    int64_t began_us = clock_us();
     take_next(receiver);
     struct ingest_request seen = {.method = server_method(request), .path = server_path(request)};
     read_headers(receiver, request, &seen);
     seen.body = server_body(request, &seen.length);
     ingest_decide(&receiver->ingest, &seen, clock_wall_ms(), &result);
-    metrics_add(METRIC_WEBHOOKS_WAITING, result.verdict == INGEST_KEEP ? 1 : 0);
+    if (result.verdict == INGEST_KEEP)
+        put_to_sleep(request, &result, began_us);
     if (result.verdict == INGEST_KEEP && result.synced != NULL)
         keep_sync(receiver, request, &result);
     else if (result.verdict == INGEST_KEEP)
@@ -251,6 +301,7 @@ static bool start_server(struct receiver *receiver, const struct config *config,
 {
     struct server_options options = {.name = "receiver",
                                      .listen = config->receiver.listen,
+                                     .loop = HEALTH_LOOP_RECEIVER,
                                      .limits = limits_of(receiver, config),
                                      .tls = {.certificate = config->receiver.tls_certificate,
                                              .key = config->receiver.tls_key,
@@ -289,6 +340,16 @@ struct receiver *receiver_new(const struct kafka_context *kafka, const struct to
 const char *receiver_address(const struct receiver *receiver)
 {
     return server_address(receiver->server);
+}
+
+void receiver_tend(struct receiver *receiver)
+{
+    int64_t refused_ms = atomic_load(&receiver->refused_ms);
+    if (refused_ms == 0 || clock_ms() < refused_ms + REFUSED_MS)
+        return;
+    health_set(HEALTH_RECEIVER, true, "");
+    if (!atomic_compare_exchange_strong(&receiver->refused_ms, &refused_ms, 0))
+        health_set(HEALTH_RECEIVER, false, REFUSED); /* one came at this moment */
 }
 
 bool receiver_has_news(struct receiver *receiver)

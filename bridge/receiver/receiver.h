@@ -36,6 +36,11 @@ struct receiver *receiver_new(const struct kafka_context *kafka, const struct to
 /* host:port as bound. */
 const char *receiver_address(const struct receiver *receiver);
 
+/* A receiver that could not keep a webhook is not ready, so that senders who have a choice take
+ * another one; this makes it ready again when that is 10 s ago, since only a webhook can show
+ * whether it is well. The service's thread, about once a second. */
+void receiver_tend(struct receiver *receiver);
+
 /* True when a file of secrets or of TLS has changed since the start, or since the last such answer.
  * The service's thread, about once a second. */
 bool receiver_has_news(struct receiver *receiver) MUST_CHECK;

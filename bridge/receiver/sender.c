@@ -319,7 +319,8 @@ static bool feed_line(void *context, const struct spool_line *line)
 
 static bool open_producer(struct sender *sender, struct error *error)
 {
-    struct producer_options options = {.timeout_ms = PRODUCER_TIMEOUT_NEVER,
+    struct producer_options options = {.name = "spool",
+                                       .timeout_ms = PRODUCER_TIMEOUT_NEVER,
                                        .starts_cold = true,
                                        .done = on_report,
                                        .context = sender};

@@ -5,6 +5,7 @@
 
 #include "bridge/base/clock.h"
 #include "bridge/base/condition.h"
+#include "bridge/base/health.h"
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
@@ -91,6 +92,7 @@ struct spool *spool_open(const struct kafka_context *kafka, const char *dead_let
     const struct config *config = kafka->config;
     struct spool_file *file = spool_file_open(config->receiver.spool_dir, config->topics.prefix,
                                               (size_t)config->receiver.spool_max_mb << 20, error);
+    metrics_set(METRIC_SPOOL_LIMIT, config->receiver.spool_max_mb << 20);
     if (file == NULL)
         return NULL;
     struct spool *spool = memory_new(1, sizeof *spool);
@@ -182,8 +184,10 @@ static void write_all(struct spool *spool, struct spool_event *events, size_t co
     if (ok) {
         sender_found(spool->sender, count);
         metrics_add(METRIC_SPOOL_WRITTEN, (int64_t)count);
+        health_set(HEALTH_SPOOL, true, "");
     } else {
         on_trouble(spool, &error);
+        health_set(HEALTH_SPOOL, false, error.message);
     }
     for (struct spool_event *next = NULL; events != NULL; events = next) {
         next = events->next;

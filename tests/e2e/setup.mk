@@ -2,7 +2,7 @@
 
 E2E_PYTHON ?= /usr/bin/python3
 E2E_MAVEN ?= mvn -q -B -Dstyle.color=never
-E2E_STAMPS := build/venv/.stamp build/e2e/kafka/.stamp build/e2e/kafka-3.9/.stamp build/e2e/registry/.stamp
+E2E_STAMPS := build/venv/.stamp build/e2e/kafka/.stamp build/e2e/kafka-3.9/.stamp build/e2e/registry/.stamp build/e2e/prometheus/.stamp
 
 build/venv/.stamp: tests/e2e/requirements.txt
 	@echo "fetching the Python packages of the end-to-end tests"
@@ -28,4 +28,13 @@ build/e2e/registry/.stamp: tests/e2e/registry/pom.xml
 	@echo "fetching Apicurio Registry"
 	@rm -rf $(@D)
 	@$(E2E_MAVEN) -f $< package
+	@touch $@
+
+# Debian's package is unpacked, not installed: installed it would start a server.
+build/e2e/prometheus/.stamp: tests/e2e/setup.mk
+	@echo "fetching Prometheus"
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@cd $(@D) && { apt-get download -qq prometheus 2>/dev/null || { test $$(id -u) = 0 || sudo=sudo; \
+	    $$sudo apt-get update -qq && apt-get download -qq prometheus 2>/dev/null; }; }
+	@cd $(@D) && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin && rm prometheus_*.deb
 	@touch $@

@@ -60,7 +60,10 @@ static void test_methods(void **state)
         char url[128];
         struct http_answer found;
         (void)snprintf(url, sizeof url, "http://127.0.0.1:%d%s", server->port, CASES[i].path);
-        struct http_request request = {CASES[i].method, url, "application/json", CASES[i].body};
+        struct http_request request = {.method = CASES[i].method,
+                                       .url = url,
+                                       .content_type = "application/json",
+                                       .body = CASES[i].body};
         assert_true(http_client_send(client, &request, &found, &error));
         assert_int_equal(found.status, 200);
         assert_true(fake_saw(server, CASES[i].line));

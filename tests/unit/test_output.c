@@ -221,6 +221,7 @@ static void test_metrics(void **state)
 {
     struct buffer out = buffer_new(1 << 20);
     char name[128] = "";
+    char type[16] = "";
     size_t samples = 0;
     (void)state;
     metrics_add(METRIC_WEBHOOKS_KEPT, 5);
@@ -228,36 +229,37 @@ static void test_metrics(void **state)
     metrics_set(METRIC_WAITING_RECORDS, 41);
     metrics_add(METRIC_WAITING_RECORDS, -1);
     assert_int_equal(metrics_get(METRIC_WEBHOOKS_KEPT), 7);
-    metrics_expose(&out);
+    metrics_expose(METRICS_TEXT, &out);
     assert_false(out.overflowed);
     assert_non_null(strstr(out.data, "\nbridge_webhooks_total{outcome=\"kept\"} 7\n"));
     assert_non_null(strstr(out.data, "\nbridge_waiting_records 40\n"));
     for (char *rest = out.data, *line; (line = strsep(&rest, "\n")) != NULL && rest != NULL;) {
         char help[256] = "";
-        char type[16] = "";
         int read = 0;
         if (sscanf(line, "# HELP %127s %255[^\n]", name, help) == 2) {
             line = strsep(&rest, "\n");
             char *wanted = memory_format("# TYPE %s ", name);
             assert_memory_equal(line, wanted, strlen(wanted));
             assert_int_equal(sscanf(line + strlen(wanted), "%15s%n", type, &read), 1);
-            assert_true(strcmp(type, "counter") == 0 || strcmp(type, "gauge") == 0);
+            assert_true(strcmp(type, "counter") == 0 || strcmp(type, "gauge") == 0 ||
+                        strcmp(type, "histogram") == 0);
             /* As the conventions have it. */
             size_t length = strlen(name);
             assert_int_equal(strcmp(type, "counter") == 0,
                              length > 6 && strcmp(name + length - 6, "_total") == 0);
-            assert_memory_equal(name, "bridge_", 7);
+            assert_true(strncmp(name, "bridge_", 7) == 0 || strncmp(name, "process_", 8) == 0);
             free(wanted);
             continue;
         }
         assert_memory_equal(line, name, strlen(name)); /* a sample of the name at hand */
-        assert_true(line[strlen(name)] == ' ' || line[strlen(name)] == '{');
+        assert_true(strchr(strcmp(type, "histogram") == 0 ? "_" : " {", line[strlen(name)]) !=
+                    NULL);
         assert_non_null(strchr(line, ' '));
         samples++;
     }
-    assert_int_equal(samples, METRIC_COUNT);
+    assert_true(samples > METRIC_COUNT + HISTOGRAM_METRIC_COUNT * HISTOGRAM_BUCKETS);
     buffer_clear(&out);
-    metrics_expose(&out);
+    metrics_expose(METRICS_TEXT, &out);
     char *again = buffer_take(&out);
     assert_int_equal(count_of(again, "# HELP "), count_of(again, "# TYPE "));
     assert_int_equal(count_of(again, "# HELP bridge_webhooks_total "), 1);
@@ -284,28 +286,58 @@ static void test_health(void **state)
     (void)state;
     assert_true(report("{\"draining\":false,\"conditions\":{},\"ready\":true}\n"));
     health_set(HEALTH_API, false, "the token was refused");
-    assert_false(report("{\"draining\":false,\"conditions\":{\"api\":{\"ok\":false,\"reason\":"
-                        "\"the token was refused\"}},\"ready\":false}\n"));
+    assert_false(report(
+        "{\"draining\":false,\"conditions\":{\"api\":{\"ok\":false,\"needed\":true,\"reason\":"
+        "\"the token was refused\"}},\"ready\":false}\n"));
     health_set(HEALTH_RECEIVER, true, "");
-    assert_false(report("{\"draining\":false,\"conditions\":{\"receiver\":{\"ok\":true,\"reason\":"
-                        "\"\"},\"api\":{\"ok\":false,\"reason\":\"the token was refused\"}},"
-                        "\"ready\":false}\n"));
+    assert_false(report(
+        "{\"draining\":false,\"conditions\":{\"receiver\":{\"ok\":true,\"needed\":true,\"reason\":"
+        "\"\"},\"api\":{\"ok\":false,\"needed\":true,\"reason\":\"the token was refused\"}},"
+        "\"ready\":false}\n"));
     health_set(HEALTH_API, true, "ignored when all is well");
-    assert_true(report("{\"draining\":false,\"conditions\":{\"receiver\":{\"ok\":true,\"reason\":"
-                       "\"\"},\"api\":{\"ok\":true,\"reason\":\"\"}},\"ready\":true}\n"));
+    assert_true(report(
+        "{\"draining\":false,\"conditions\":{\"receiver\":{\"ok\":true,\"needed\":true,\"reason\":"
+        "\"\"},\"api\":{\"ok\":true,\"needed\":true,\"reason\":\"\"}},\"ready\":true}\n"));
     char reason[] = "it says \"no\"\n\\ caf\xc3\xa9";
     health_set(HEALTH_API, false, reason);
     memset(reason, 'x', sizeof reason - 1); /* it was copied */
-    assert_false(report("{\"draining\":false,\"conditions\":{\"receiver\":{\"ok\":true,\"reason\":"
-                        "\"\"},\"api\":{\"ok\":false,\"reason\":\"it says \\\"no\\\"\\n\\\\ "
-                        "caf\xc3\xa9\"}},\"ready\":false}\n"));
+    assert_false(report(
+        "{\"draining\":false,\"conditions\":{\"receiver\":{\"ok\":true,\"needed\":true,\"reason\":"
+        "\"\"},\"api\":{\"ok\":false,\"needed\":true,\"reason\":\"it says \\\"no\\\"\\n\\\\ "
+        "caf\xc3\xa9\"}},\"ready\":false}\n"));
     health_set(HEALTH_API, false, "caf\xe9");
-    assert_false(report("{\"draining\":false,\"conditions\":{\"receiver\":{\"ok\":true,\"reason\":"
-                        "\"\"},\"api\":{\"ok\":false,\"reason\":\"caf?\"}},\"ready\":false}\n"));
+    assert_false(report(
+        "{\"draining\":false,\"conditions\":{\"receiver\":{\"ok\":true,\"needed\":true,\"reason\":"
+        "\"\"},\"api\":{\"ok\":false,\"needed\":true,\"reason\":\"caf?\"}},\"ready\":false}\n"));
     health_set(HEALTH_API, true, "");
+    health_set(HEALTH_SPOOL, false, "the disk is full");
+    assert_true(report(
+        "{\"draining\":false,\"conditions\":{\"receiver\":{\"ok\":true,\"needed\":true,\"reason\":"
+        "\"\"},\"api\":{\"ok\":true,\"needed\":true,\"reason\":\"\"},\"spool\":{\"ok\":false,"
+        "\"needed\":false,\"reason\":\"the disk is full\"}},\"ready\":true}\n"));
+    health_set(HEALTH_SPOOL, true, "");
     health_drain();
-    assert_false(report("{\"draining\":true,\"conditions\":{\"receiver\":{\"ok\":true,\"reason\":"
-                        "\"\"},\"api\":{\"ok\":true,\"reason\":\"\"}},\"ready\":false}\n"));
+    assert_false(report(
+        "{\"draining\":true,\"conditions\":{\"receiver\":{\"ok\":true,\"needed\":true,\"reason\":"
+        "\"\"},\"api\":{\"ok\":true,\"needed\":true,\"reason\":\"\"},\"spool\":{\"ok\":true,"
+        "\"needed\":false,"
+        "\"reason\":\"\"}},\"ready\":false}\n"));
+}
+
+/* A loop that has begun to turn must go on; after the drain none is looked at. */
+static void test_loops(void **state)
+{
+    (void)state;
+    assert_null(health_hangs(1000000));
+    health_turned(HEALTH_LOOP_NONE, 1);
+    health_turned(HEALTH_LOOP_RECEIVER, 1000);
+    health_turned(HEALTH_LOOP_ENRICHER, 1000);
+    assert_null(health_hangs(31000));
+    assert_string_equal(health_hangs(31001), "receiver");
+    health_turned(HEALTH_LOOP_RECEIVER, 181001);
+    assert_string_equal(health_hangs(181001), "enricher");
+    health_turned(HEALTH_LOOP_ENRICHER, 181001);
+    assert_null(health_hangs(181001));
 }
 
 int main(void)
@@ -313,7 +345,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log_values), cmocka_unit_test(test_long_lines),
         cmocka_unit_test(test_levels),     cmocka_unit_test(test_gate),
-        cmocka_unit_test(test_metrics),    cmocka_unit_test(test_health),
+        cmocka_unit_test(test_metrics),    cmocka_unit_test(test_loops),
+        cmocka_unit_test(test_health),
     };
     return cmocka_run_group_tests_name("output", tests, NULL, NULL);
 }

@@ -59,7 +59,7 @@ static void test_labels(void **state)
         struct buffer text = buffer_new(1 << 20);
         char line[128];
         metrics_add(policy->metric, 1000 + i);
-        metrics_expose(&text);
+        metrics_expose(METRICS_TEXT, &text);
         (void)snprintf(line, sizeof line, "\nbridge_api_requests_total{outcome=\"%s\"} %d\n",
                        policy->name, 1000 + i);
         if (strstr(buffer_text(&text), line) == NULL)

@@ -122,14 +122,16 @@ static void test_letters(void **state)
         {"no letter", "b", {NULL}, REPLAY_FOREIGN, NULL, NULL, NULL, NULL},
         {"routed anew",
          UNITS_NEW,
-         {OF_RECEIVER, "integration_id=path", "traceparent=t"},
+         {OF_RECEIVER, "integration_id=path",
+          "traceparent=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
          REPLAY_SENT,
          "p.events.units",
          "i",
          "content-type=application/json\nce_specversion=1.0\nce_id=" ID
          "\nce_source=/integrations/i\nce_type=com.propexo.DATA_NEW\nce_time=" TIME
          "\nce_subject=units/r\nmodel=units\nrecord_id=r\nintegration_id=i\ntrigger=DATA_NEW\n"
-         "traceparent=t\nattempts=1\nfirst_failed_at=" TIME "\nreplayed=1\n",
+         "traceparent=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\nattempts=1\nfirst_"
+         "failed_at=" TIME "\nreplayed=1\n",
          NULL},
         {"the path's integration",
          "{\"event\":\"JOB_FAILURE\"}",
@@ -140,7 +142,8 @@ static void test_letters(void **state)
          "content-type=application/json\nce_specversion=1.0\nce_id=" ID
          "\nce_source=/integrations/path\nce_type=com.propexo.JOB_FAILURE\nce_time=" TIME
          "\nintegration_id=path\ntrigger=JOB_FAILURE\n"
-         "attempts=1\nfirst_failed_at=" TIME "\nreplayed=1\n",
+         "traceparent=00-044c3cd7f43c661c63cbe1e459320dd7-e6984080bab12a02-00\nattempts=1\nfirst_"
+         "failed_at=" TIME "\nreplayed=1\n",
          NULL},
         {"still unknown",
          "{\"event\":\"X\"}",
