@@ -36,7 +36,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c
 BENCH     := $(patsubst tests/bench/%.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 C_FILES   := $(wildcard bridge/*.[ch] bridge/*/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/simulator/*.[ch] tests/sanitizers/*.c tests/fuzz/*.[ch])
 
-.PHONY: deps all demo test test-unit test-e2e test-long test-memcheck chaos chaos-mutants fuzz fuzz-coverage bench bench-encode bench-planner bench-budget lint format schemas install clean help
+.PHONY: deps all demo test test-unit test-e2e test-long test-memcheck chaos chaos-mutants fuzz fuzz-coverage chart bench bench-encode bench-planner bench-budget lint format schemas install clean help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -77,6 +77,7 @@ $(BUILD)/gen/schemas.c: schemas/embed.py $(wildcard schemas/*.avsc)
 
 -include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
 include tests/e2e/setup.mk
+include tests/helm/setup.mk
 
 deps: ## install what is missing, with Debian's packages
 	@missing=$$(for p in $(PACKAGES); do \
@@ -119,6 +120,11 @@ fuzz: deps ## hostile bytes for each parser, with sanitizers (FUZZ=name chooses,
 
 fuzz-coverage: deps ## what of the parsers the corpora of build/fuzz reach
 	@python3 tests/fuzz/fuzz.py --coverage $(FUZZ)
+
+chart: deps ## the Helm chart: by helm itself, Kubernetes' schemas, promtool, and the bridge that must take its configurations
+	@$(MAKE) --no-print-directory -s all build/helm/helm build/helm/venv/.stamp build/e2e/prometheus/.stamp
+	@HELM=$(abspath build/helm/helm) PROMTOOL=$(abspath build/e2e/prometheus/usr/bin/promtool) BRIDGE_BUILD=$(abspath $(BUILD)) \
+	    build/helm/venv/bin/pytest -q -p no:cacheprovider tests/helm
 
 bench: bench-encode bench-planner bench-budget ## all measurements; exit 1 when a target is missed
 

@@ -4,7 +4,7 @@
 run.py              the room rule, the schemas' check, unit and end-to-end tests
 run.py unit         unit tests only
 run.py e2e [ARG...] end-to-end tests only; the arguments go to pytest
-run.py long [ARG...] the end-to-end tests that take minutes, which the others leave out, the fuzz targets, and memcheck
+run.py long [ARG...] the end-to-end tests that take minutes, which the others leave out, the fuzz targets, the chart, and memcheck
 run.py memcheck      the short flow under valgrind: no error, and no memory that is definitely lost
 
 With SANITIZER=address|undefined|thread in the environment the programs are built with that sanitizer, deadlines are
@@ -122,6 +122,7 @@ def main(arguments):
         results.append(end_to_end("long", arguments[1:]))
         if len(arguments) == 1:
             results.append(one("every fuzz target for a minute", [sys.executable, "tests/fuzz/fuzz.py"]))
+            results.append(one("the chart", ["make", "--no-print-directory", "-s", "chart"]))
             results.append(memcheck())
     if what == "memcheck":
         results.append(memcheck())
