@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 #include "bridge/base/buffer.h"
+#include "bridge/base/trace.h"
 
-#define HISTOGRAM_BUCKETS    17 /* with the one for all that is longer */
-#define HISTOGRAM_TRACE_SIZE 33 /* 32 hex digits */
+#define HISTOGRAM_BUCKETS 17 /* with the one for all that is longer */
 
 struct histogram {
     const int64_t *bounds_us; /* HISTOGRAM_BUCKETS - 1, rising */
@@ -22,7 +22,7 @@ struct histogram {
     _Atomic int64_t sum_us;
     pthread_mutex_t lock; /* of what follows */
     struct exemplar {
-        char trace[HISTOGRAM_TRACE_SIZE]; /* "" = none yet */
+        char trace[TRACE_ID_SIZE]; /* "" = none yet */
         int64_t value_us;
         int64_t wall_ms;
     } exemplars[HISTOGRAM_BUCKETS];

@@ -118,9 +118,10 @@ struct engine {
 
 /* measure.c */
 
-/* An event was taken in. `integration_id` may be NULL. */
+/* An event was taken in, which came at `kafka_ms` by Kafka's clock; 0 = that is not known.
+ * `integration_id` may be NULL. */
 void engine_count_taken(struct engine *engine, const struct consumer_event *event,
-                        const char *integration_id);
+                        const char *integration_id, int64_t kafka_ms);
 
 /* Sets the gauges that tell of the loop's state; once a second those that cost work. */
 void engine_measure(struct engine *engine, int64_t now_ms);

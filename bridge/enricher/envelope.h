@@ -20,7 +20,7 @@
 /* Holds what a message borrows. Zeroed before use; envelope_free afterwards. */
 struct envelope {
     struct message message;
-    char id[33];
+    char id[RANDOM_ID_SIZE];
     char fetched_at[32];
     char number[3][24];
     char traceparent[TRACE_PARENT_SIZE];

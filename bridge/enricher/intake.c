@@ -141,7 +141,7 @@ void engine_take(struct engine *engine, const struct consumer_event *event, int6
     struct event_headers headers = event_headers_read(message);
     struct webhook webhook = webhook_parse(message->payload, message->len);
     const char *code = refusal(engine, event, &webhook, &headers);
-    engine_count_taken(engine, event, integration_of(&headers, &webhook));
+    engine_count_taken(engine, event, integration_of(&headers, &webhook), headers.arrived_ms);
     engine_hear(engine, event->slot, message, &webhook, &headers);
     if (offsets_told(engine->offsets, event->slot, message->offset))
         engine_skip(engine, event, code == NULL && !webhook_is_sync(&webhook) ? &webhook : NULL,

@@ -10,14 +10,13 @@
 #define EVERY_MS 1000
 
 void engine_count_taken(struct engine *engine, const struct consumer_event *event,
-                        const char *integration_id)
+                        const char *integration_id, int64_t kafka_ms)
 {
-    int64_t kafka_ms = rd_kafka_message_timestamp(event->message, NULL);
     atomic_fetch_add_explicit(engine->consumed[event->slot / engine->topics->partitions], 1,
                               memory_order_relaxed);
     if (integration_id != NULL)
         (void)metrics_add_labelled(METRIC_INTEGRATION_EVENTS, integration_id, NULL, 1);
-    if (kafka_ms > 0)
+    if (kafka_ms != 0)
         age_take(&engine->ages[event->slot], event->message->offset, kafka_ms);
 }
 
