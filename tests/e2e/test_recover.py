@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 from harness.compare import differences
 from harness.snapshots import latest
 from harness.truth import assert_equals_truth
+from harness.wait import wait_until
 
 MODELS = ["residents", "units", "leases"]
 
@@ -79,7 +80,12 @@ def test_only_what_came_since(simulator, bridge, kafka, prefix):
     propexo = simulator(models=MODELS, records=60, integrations=1, drop_webhooks=100, limit_per_minute=0)
     running = run_bridge(bridge, propexo)
     lose_changes(propexo, running, 20)
-    between = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    # By the clock of what was recorded: changes may share a millisecond, and a machine's clock may be set back.
+    integration = propexo.stats()["integrations"][0]
+    newest = f"/v1/admin/data-diffs/?integration_id={integration}&order-by=created_at:desc&limit=1"
+    last = datetime.fromisoformat(propexo.get(newest).json()["results"][0]["created_at"].replace("Z", "+00:00"))
+    between = (last + timedelta(milliseconds=1)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    wait_until(lambda: datetime.now(timezone.utc) > last + timedelta(milliseconds=1), 10, lambda: f"later than {last}")
     propexo.begin(running.receiver_url(), rate=0, changes=10)
     propexo.wait_delivered()
     output, _ = recover(bridge, propexo, "--since", between)
