@@ -10,11 +10,14 @@ DESTDIR ?=
 CHAOS_SECONDS ?= 120
 CHAOS_SEED    ?= 1
 FUZZ_SECONDS  ?= 60
+IMAGE_ARCHES  ?= amd64 arm64
+IMAGE_ENGINE  ?= $(if $(shell docker buildx version 2>/dev/null),docker,buildah)
 VERSION := 0.1.0
 
-PACKAGES  := librdkafka-dev libmicrohttpd-dev libcurl4-openssl-dev libavro-dev libcjson-dev libinih-dev liblmdb-dev \
-             libssl-dev libgnutls28-dev libseccomp-dev libcap-ng-dev libcmocka-dev gcc clang clang-format clang-tidy make pkg-config kcat maven \
-             openjdk-17-jdk-headless libclang-rt-dev llvm nginx-light valgrind zlib1g-dev util-linux groff-base python3 python3-venv ca-certificates openssl
+DEVELOPMENT_LIBRARIES := librdkafka-dev libmicrohttpd-dev libcurl4-openssl-dev libavro-dev libcjson-dev libinih-dev liblmdb-dev \
+             libssl-dev libgnutls28-dev libseccomp-dev libcap-ng-dev zlib1g-dev
+PACKAGES  := $(DEVELOPMENT_LIBRARIES) libcmocka-dev gcc clang clang-format clang-tidy make pkg-config kcat maven \
+             openjdk-17-jdk-headless libclang-rt-dev llvm nginx-light valgrind util-linux groff-base python3 python3-venv ca-certificates openssl
 LIBRARIES := rdkafka libmicrohttpd libcurl avro-c libcjson inih lmdb libcrypto gnutls libseccomp libcap-ng
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
@@ -36,7 +39,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c
 BENCH     := $(patsubst tests/bench/%.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 C_FILES   := $(wildcard bridge/*.[ch] bridge/*/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/simulator/*.[ch] tests/sanitizers/*.c tests/fuzz/*.[ch])
 
-.PHONY: deps all demo test test-unit test-e2e test-long test-memcheck chaos chaos-mutants fuzz fuzz-coverage chart bench bench-encode bench-planner bench-budget lint format schemas install clean help
+.PHONY: deps all demo test test-unit test-e2e test-long test-memcheck chaos chaos-mutants fuzz fuzz-coverage chart image bench bench-encode bench-planner bench-budget lint format schemas install version libraries clean help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -75,16 +78,21 @@ $(BUILD)/gen/schemas.c: schemas/embed.py $(wildcard schemas/*.avsc)
 	@mkdir -p $(@D)
 	@python3 schemas/embed.py $@ $(filter %.avsc,$^)
 
--include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
+-include $(shell find $(BUILD)/bridge $(BUILD)/gen $(BUILD)/tests -name '*.d' -type f 2>/dev/null)
 include tests/e2e/setup.mk
 include tests/helm/setup.mk
 
+# $(1) with Debian's packages; what is there already is not touched.
+define install
+missing=$$(for p in $(1); do \
+    dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+test -z "$$missing" || { test $$(id -u) = 0 || sudo=sudo; \
+    $$sudo apt-get update -qq && \
+    DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing; }
+endef
+
 deps: ## install what is missing, with Debian's packages
-	@missing=$$(for p in $(PACKAGES); do \
-	    dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
-	test -z "$$missing" || { test $$(id -u) = 0 || sudo=sudo; \
-	    $$sudo apt-get update -qq && \
-	    DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing; }
+	@$(call install,$(PACKAGES))
 
 demo: deps ## webhooks with diffs become whole snapshots, before your eyes (DEMO_SECONDS=30)
 	@$(MAKE) --no-print-directory -s all
@@ -126,6 +134,10 @@ chart: deps ## the Helm chart: by helm itself, Kubernetes' schemas, promtool, an
 	@HELM=$(abspath build/helm/helm) PROMTOOL=$(abspath build/e2e/prometheus/usr/bin/promtool) BRIDGE_BUILD=$(abspath $(BUILD)) \
 	    build/helm/venv/bin/pytest -q -p no:cacheprovider tests/helm
 
+image: ## the images of the bridge and the simulator, by Docker or without it (IMAGE_ARCHES="amd64 arm64")
+	@test "$(IMAGE_ENGINE)" = docker || { $(call install,buildah debootstrap qemu-user-static); }
+	@IMAGE_ENGINE=$(IMAGE_ENGINE) sh docker/build.sh $(IMAGE_ARCHES)
+
 bench: bench-encode bench-planner bench-budget ## all measurements; exit 1 when a target is missed
 
 bench-encode: $(BUILD)/bench_encode ## the encoder beside bare cJSON and avro-c
@@ -161,6 +173,12 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	$(BUILD)/propexo-bridge help bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/propexo-bridge
 	$(BUILD)/propexo-bridge help zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_propexo-bridge
 	$(BUILD)/propexo-bridge help fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/propexo-bridge.fish
+
+version: # of what is built here
+	@echo $(VERSION)
+
+libraries: # what a build of the programs needs installed, as Debian names it
+	@echo $(DEVELOPMENT_LIBRARIES)
 
 clean: ## remove what was built
 	rm -rf build

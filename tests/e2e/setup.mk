@@ -38,3 +38,10 @@ build/e2e/prometheus/.stamp: tests/e2e/setup.mk
 	    $$sudo apt-get update -qq && apt-get download -qq prometheus 2>/dev/null; }; }
 	@cd $(@D) && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin && rm prometheus_*.deb
 	@touch $@
+
+# Compose's reference library, which reads a compose file as Docker's own does.
+build/e2e/compose: tests/e2e/setup.mk
+	@echo "building compose-go's reader"
+	@mkdir -p $(@D)/go
+	@GOBIN=$(abspath $(@D))/go GOFLAGS=-trimpath go install github.com/compose-spec/compose-go/v2/cmd@v2.16.2
+	@mv $(@D)/go/cmd $@ && rmdir $(@D)/go
