@@ -13,6 +13,8 @@ MINUTES = 180
 # What a bridge that is well shows: series without the labels of where it was scraped, and values as promtool writes them.
 WELL = {
     'bridge_ready{condition="publisher"}': "1x{n}",
+    'bridge_ready{condition="spool"}': "1x{n}",
+    'bridge_ready{condition="api"}': "1x{n}",
     'bridge_webhooks_total{outcome="kept"}': "0+600x{n}",
     'bridge_webhooks_total{outcome="unavailable"}': "3x{n}",
     'bridge_webhooks_total{outcome="signature"}': "0+1x{n}",
@@ -47,7 +49,11 @@ SICK = {
     "BridgeWebhooksUnavailable": ({'bridge_webhooks_total{outcome="unavailable"}': "0+5x{n}"}, 6),
     "BridgeSignaturesRefused": ({'bridge_webhooks_total{outcome="signature"}': "0+100x{n}"}, 16),
     "BridgeSpoolFilling": ({"bridge_spool_bytes": "501x{n}"}, 1),
-    "BridgeApiUnauthorized": ({'bridge_api_requests_total{outcome="unauthorized"}': "0+1x{n}"}, 2),
+    "BridgeSpoolDiskFails": ({'bridge_ready{condition="spool"}': "0x{n}"}, 5),
+    "BridgeApiUnauthorized": (
+        {'bridge_api_requests_total{outcome="unauthorized"}': "0+1x{n}", 'bridge_ready{condition="api"}': "0x{n}"},
+        2,
+    ),
     "BridgeApiFailing": ({"bridge_api_breaker_open": "1x{n}"}, 10),
     "BridgeIntegrationFailing": ({'bridge_api_breakers_open{scope="integration"}': "2x{n}"}, 30),
     "BridgeBudgetExhausted": (
