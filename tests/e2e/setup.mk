@@ -45,3 +45,11 @@ build/e2e/compose: tests/e2e/setup.mk
 	@mkdir -p $(@D)/go
 	@GOBIN=$(abspath $(@D))/go GOFLAGS=-trimpath go install github.com/compose-spec/compose-go/v2/cmd@v2.16.2
 	@mv $(@D)/go/cmd $@ && rmdir $(@D)/go
+
+build/e2e/collector/collector: tests/e2e/collector/builder.yaml tests/e2e/setup.mk
+	@echo "building the OpenTelemetry collector"
+	@rm -rf $(@D) && mkdir -p $(@D)/sources
+	@GOBIN=$(abspath $(@D)) GOFLAGS=-trimpath go install go.opentelemetry.io/collector/cmd/builder@v0.165.0
+	@cp $< $(@D)/builder.yaml && echo "  output_path: $(abspath $(@D))/sources" | sed -i '/^dist:/r /dev/stdin' $(@D)/builder.yaml
+	@GOFLAGS=-trimpath $(@D)/builder --config=$(@D)/builder.yaml > $(@D)/build.log 2>&1 || { cat $(@D)/build.log; exit 1; }
+	@mv $(@D)/sources/collector $@ && rm -rf $(@D)/sources
