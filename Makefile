@@ -30,7 +30,7 @@ FLAGS     = -std=gnu17 -pthread $(HARDENING) -I. -D_GNU_SOURCE -DBRIDGE_VERSION=
 LIBS      = -pthread -pie -Wl,-z,relro,-z,now $(if $(SANITIZER),-fsanitize=$(SANITIZER)) $(LDFLAGS) $(shell pkg-config --libs $(LIBRARIES)) -lm
 
 SOURCES   := $(wildcard bridge/*/*.c)
-OBJECTS   := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/gen/schemas.o
+OBJECTS   := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/gen/schemas.o $(BUILD)/gen/console.o
 ifeq ($(SANITIZER),thread)
 OBJECTS   += $(BUILD)/tests/sanitizers/c11_threads.o
 endif
@@ -39,7 +39,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c
 BENCH     := $(patsubst tests/bench/%.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
 C_FILES   := $(wildcard bridge/*.[ch] bridge/*/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/simulator/*.[ch] tests/sanitizers/*.c tests/fuzz/*.[ch])
 
-.PHONY: deps all demo test test-unit test-e2e test-long test-memcheck chaos chaos-mutants fuzz fuzz-coverage chart image bench bench-encode bench-planner bench-budget lint format schemas install version libraries clean help
+.PHONY: deps all demo test test-unit test-e2e test-long test-memcheck chaos chaos-mutants fuzz fuzz-coverage chart image browser bench bench-encode bench-planner bench-budget lint format schemas install version libraries clean help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -77,6 +77,10 @@ $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
 $(BUILD)/gen/schemas.c: schemas/embed.py $(wildcard schemas/*.avsc)
 	@mkdir -p $(@D)
 	@python3 schemas/embed.py $@ $(filter %.avsc,$^)
+
+$(BUILD)/gen/console.c: bridge/console/embed.py schemas/embed.py $(wildcard bridge/console/web/*)
+	@mkdir -p $(@D)
+	@python3 $< $@ $(filter bridge/console/web/%,$^)
 
 -include $(shell find $(BUILD)/bridge $(BUILD)/gen $(BUILD)/tests -name '*.d' -type f 2>/dev/null)
 include tests/e2e/setup.mk

@@ -95,6 +95,16 @@ int64_t labelled_get(struct labelled *labelled, const char *first, const char *s
     return value;
 }
 
+int64_t labelled_sum(struct labelled *labelled)
+{
+    int64_t sum = 0;
+    (void)pthread_mutex_lock(&labelled->lock);
+    for (size_t i = 0; i < labelled->count; i++)
+        sum += atomic_load(&labelled->pairs[i]->value);
+    (void)pthread_mutex_unlock(&labelled->lock);
+    return sum;
+}
+
 /* A label's value as the text format has it: backslash, quote and line feed are escaped. */
 static void append_value(struct buffer *out, const char *name, const char *value)
 {

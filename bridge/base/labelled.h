@@ -44,6 +44,9 @@ _Atomic int64_t *labelled_slot(struct labelled *labelled, const char *first, con
 /* The value of the pair, 0 when there is none. */
 int64_t labelled_get(struct labelled *labelled, const char *first, const char *second);
 
+/* The sum over all pairs. */
+int64_t labelled_sum(struct labelled *labelled);
+
 /* Appends the samples of the metric `name` in the Prometheus text format, in the order of the
  * pairs' first time, each value as `show` writes it. */
 void labelled_expose(struct labelled *labelled, const char *name,

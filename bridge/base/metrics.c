@@ -82,6 +82,11 @@ int64_t metrics_get_labelled(enum labelled_metric metric, const char *first, con
     return labelled_get(&labelled[metric].values, first, second);
 }
 
+int64_t metrics_sum_labelled(enum labelled_metric metric)
+{
+    return labelled_sum(&labelled[metric].values);
+}
+
 void metrics_limit_integrations(size_t most)
 {
     labelled[METRIC_INTEGRATION_EVENTS].values.limit = most;

@@ -276,6 +276,9 @@ void metrics_set_labelled(enum labelled_metric metric, const char *first, const 
                           int64_t value);
 int64_t metrics_get_labelled(enum labelled_metric metric, const char *first, const char *second);
 
+/* The sum over all labels. */
+int64_t metrics_sum_labelled(enum labelled_metric metric);
+
 /* How many integrations have metrics of their own; before any of them is counted. */
 void metrics_limit_integrations(size_t most);
 

@@ -21,8 +21,8 @@ bool notify(const char *state)
     if (fd < 0)
         return false;
     socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
-    bool sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&address,
-                       size) == (ssize_t)strlen(state);
+    bool sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
+                       (const struct sockaddr *)&address, size) == (ssize_t)strlen(state);
     (void)close(fd);
     return sent;
 }

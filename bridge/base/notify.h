@@ -7,7 +7,8 @@
 
 #include <stdbool.h>
 
-/* Such as "READY=1" or "STOPPING=1". False when it was not sent. */
+/* Such as "READY=1" or "STOPPING=1". False when it was not sent. It never waits: a manager that
+ * does not read holds nothing up, and what it must hear is said again. */
 bool notify(const char *state);
 
 #endif

@@ -5,8 +5,8 @@
 #include "bridge/commands/backfill.h"
 #include "bridge/commands/check.h"
 #include "bridge/commands/config.h"
-#include "bridge/commands/drain.h"
 #include "bridge/commands/erase.h"
+#include "bridge/commands/here.h"
 #include "bridge/commands/recover.h"
 #include "bridge/commands/replay.h"
 #include "bridge/commands/schemas.h"
@@ -63,6 +63,11 @@ static int check(const struct config *config, const struct arguments *arguments)
 static int drain(const struct config *config, const struct arguments *arguments)
 {
     return command_drain(config, arguments->wait);
+}
+
+static int health(const struct config *config, const struct arguments *arguments)
+{
+    return command_health(config, strcmp(arguments->word, "ready") == 0);
 }
 
 const struct command commands[] = {
@@ -160,6 +165,14 @@ const struct command commands[] = {
      "drain --wait 30",
      CONFIG_NEED_NOTHING,
      drain},
+    {{"health", "live ready", 0},
+     "ask whether the service here lives, or is ready",
+     "Prints what /healthz or /readyz says at admin.listen. Exit code 1 when it is not well, 69 "
+     "when "
+     "nobody answers: for the health check of a container.",
+     "health live",
+     CONFIG_NEED_NOTHING,
+     health},
 };
 const size_t command_count = ARRAY_LENGTH(commands);
 

@@ -56,14 +56,15 @@ static bool open_partition(struct replay *replay, int number, const struct commi
     if (!range_bounds(replay->range, topic, number, &low, &partition->end, error))
         return false;
     if (known.offset > partition->end) {
-        (void)fprintf(stderr,
-                      "propexo-bridge: %s [%d] ends before what was sent already: it was made "
-                      "anew, and is read from its beginning\n",
-                      topic, number);
+        if (!replay->quiet)
+            (void)fprintf(stderr,
+                          "propexo-bridge: %s [%d] ends before what was sent already: it was made "
+                          "anew, and is read from its beginning\n",
+                          topic, number);
         known = (struct committed){.offset = -1};
     }
     const char *reason = replay_progress_begin(&partition->progress, &known, low);
-    if (reason != NULL)
+    if (reason != NULL && !replay->quiet)
         (void)fprintf(stderr,
                       "propexo-bridge: what group %s tells of %s [%d] above offset %" PRId64
                       " is ignored: %s\n",
@@ -157,10 +158,13 @@ static int conclude(const struct command *command, bool ok, const struct error *
     if (isatty(STDERR_FILENO))
         (void)fprintf(stderr, "\r\033[K");
     warn_forgotten(replay);
-    if (has_option(command->arguments, OPTION_JSON))
-        replay_report_print_json(&replay->report, replay->dry_run, interrupted);
-    else
+    if (has_option(command->arguments, OPTION_JSON)) {
+        char *text = replay_report_json(&replay->report, replay->dry_run, interrupted);
+        (void)puts(text);
+        free(text);
+    } else {
         replay_report_print(&replay->report, replay->dry_run, interrupted);
+    }
     if (interrupted)
         return EX_TEMPFAIL;
     return ok ? EX_OK : fail(error);
@@ -172,19 +176,25 @@ static bool usage(const char *sentence, const char *what)
     return false;
 }
 
+/* Letters of this model too. False when Propexo has none of that name. */
+static bool choose_model(struct command *command, const char *name)
+{
+    const struct model *model = model_find(name, strlen(name));
+    if (model == NULL)
+        return false;
+    if (command->models == NULL)
+        command->replay.choice.models = command->models =
+            memory_new(model_count(), sizeof *command->models);
+    command->models[model_index(model)] = true;
+    return true;
+}
+
 static bool read_models(struct command *command)
 {
     const struct arguments *arguments = command->arguments;
-    if (arguments->model_count == 0)
-        return true;
-    command->replay.choice.models = command->models =
-        memory_new(model_count(), sizeof *command->models);
     for (size_t i = 0; i < arguments->model_count; i++) {
-        const char *name = arguments->models[i];
-        const struct model *model = model_find(name, strlen(name));
-        if (model == NULL)
-            return usage("Propexo has no model ", name);
-        command->models[model_index(model)] = true;
+        if (!choose_model(command, arguments->models[i]))
+            return usage("Propexo has no model ", arguments->models[i]);
     }
     return true;
 }
@@ -195,8 +205,7 @@ static bool read_choice(struct command *command)
     const struct arguments *arguments = command->arguments;
     struct replay *replay = &command->replay;
     replay->dry_run = has_option(arguments, OPTION_DRY_RUN);
-    replay->choice = (struct replay_choice){.code = arguments->code, .since_ms = INT64_MIN};
-    replay->limit = INT64_MAX;
+    replay->choice.code = arguments->code;
     if (arguments->since != NULL &&
         !recover_since(arguments->since, clock_wall_ms(), &replay->choice.since_ms))
         return usage("--since takes ", SINCE_WORDS);
@@ -215,17 +224,26 @@ static int replay_all(struct command *command)
     return conclude(command, ok, &error);
 }
 
+/* What both the command line and a wish begin with. */
+static struct command new_command(const struct config *config, const struct arguments *arguments,
+                                  const atomic_bool *stops, const atomic_bool *leaves)
+{
+    return (struct command){.arguments = arguments,
+                            .group = memory_format("%s-replay", config->enricher.group),
+                            .replay = {.stop = stops,
+                                       .leave = leaves,
+                                       .choice = {.since_ms = INT64_MIN},
+                                       .limit = INT64_MAX,
+                                       .began_ms = clock_ms(),
+                                       .told_ms = clock_ms()}};
+}
+
 int command_replay(const struct config *config, const struct arguments *arguments)
 {
     static const struct arguments all = {0}; /* --model chooses letters, not topics */
-    struct command command = {.arguments = arguments,
-                              .group = memory_format("%s-replay", config->enricher.group)};
+    struct command command = new_command(config, arguments, &stop, &leave);
     int code = EX_USAGE;
-    command.replay = (struct replay){.group = command.group,
-                                     .stop = &stop,
-                                     .leave = &leave,
-                                     .began_ms = clock_ms(),
-                                     .told_ms = clock_ms()};
+    command.replay.group = command.group;
     listen_to_signals();
     if (!read_choice(&command)) {
         free(command.group);
@@ -236,4 +254,31 @@ int command_replay(const struct config *config, const struct arguments *argument
         code = replay_all(&command);
     close_all(&command);
     return code;
+}
+
+bool replay_wished(const struct config *config, const struct replay_wish *wish,
+                   const atomic_bool *cancel, struct buffer *answer, struct error *error)
+{
+    static const struct arguments all = {0};
+    struct command command = new_command(config, &all, cancel, cancel);
+    struct replay *replay = &command.replay;
+    int code = EX_OK;
+    replay->group = command.group;
+    replay->dry_run = wish->dry_run;
+    replay->quiet = true;
+    replay->choice.code = wish->code;
+    if (wish->model != NULL && !choose_model(&command, wish->model)) {
+        free(command.group);
+        return error_set(error, VERDICT_CONFIGURATION, "Propexo has no model of this name");
+    }
+    bool ok = orders_choose(&command.orders, config, &all, &code) && open_all(&command, error) &&
+              replay_run(replay, error);
+    if (ok) {
+        char *text =
+            replay_report_json(&replay->report, replay->dry_run, !replay_is_finished(replay));
+        (void)buffer_append_text(answer, text);
+        free(text);
+    }
+    close_all(&command);
+    return ok;
 }

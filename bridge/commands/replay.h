@@ -17,12 +17,30 @@
 #ifndef BRIDGE_COMMANDS_REPLAY_H
 #define BRIDGE_COMMANDS_REPLAY_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
+
 #include "bridge/base/attributes.h"
+#include "bridge/base/buffer.h"
+#include "bridge/base/error.h"
 #include "bridge/commands/arguments.h"
 #include "bridge/config/config.h"
 
 /* Exit code 0: all chosen letters that can be sent are; 64: usage; 69: Kafka is away; 75:
  * interrupted, or another replay has begun; 78: Kafka refuses. */
 int command_replay(const struct config *config, const struct arguments *arguments) MUST_CHECK;
+
+/* Which letters somebody wants to be sent back; NULL = all. */
+struct replay_wish {
+    const char *code;
+    const char *model;
+    bool dry_run; /* only tells what would be sent */
+};
+
+/* The same within a running process: says nothing on standard error, and appends what it did, as
+ * with --json. Aborts the batch when *cancel becomes true. */
+bool replay_wished(const struct config *config, const struct replay_wish *wish,
+                   const atomic_bool *cancel, struct buffer *answer,
+                   struct error *error) MUST_CHECK;
 
 #endif

@@ -236,7 +236,7 @@ static void add_number(cJSON *object, const char *name, int64_t number)
     (void)cJSON_AddNumberToObject(object, name, (double)number);
 }
 
-void replay_report_print_json(const struct replay_report *report, bool dry_run, bool interrupted)
+char *replay_report_json(const struct replay_report *report, bool dry_run, bool interrupted)
 {
     const struct replay_row **rows = sorted(report);
     cJSON *root = cJSON_CreateObject();
@@ -262,7 +262,6 @@ void replay_report_print_json(const struct replay_report *report, bool dry_run, 
                                                        : cJSON_Duplicate(report->places, true));
     add_number(root, "cannot_be_sent_more", report->unplaced);
     char *text = cJSON_Print(root);
-    (void)puts(text);
-    free(text);
     cJSON_Delete(root);
+    return text;
 }

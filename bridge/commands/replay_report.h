@@ -39,6 +39,9 @@ void replay_report_free(struct replay_report *report);
 
 /* What standard output gets. `interrupted`: there may be more to do. */
 void replay_report_print(const struct replay_report *report, bool dry_run, bool interrupted);
-void replay_report_print_json(const struct replay_report *report, bool dry_run, bool interrupted);
+
+/* The same as JSON text that the caller frees. */
+char *replay_report_json(const struct replay_report *report, bool dry_run,
+                         bool interrupted) MUST_CHECK;
 
 #endif

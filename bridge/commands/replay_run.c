@@ -22,7 +22,7 @@ static void tell(struct replay *replay)
     int64_t now_ms = clock_ms();
     int64_t read = 0;
     int64_t all = 0;
-    if (now_ms - replay->told_ms < TELL_MS)
+    if (replay->quiet || now_ms - replay->told_ms < TELL_MS)
         return;
     replay->told_ms = now_ms;
     for (int i = 0; i < replay->count; i++) {
@@ -165,9 +165,11 @@ static bool on_failed(struct replay *replay, enum transaction_outcome outcome, s
         return on_refused(replay, error);
     case TRANSACTION_UNTOLD:
         replay->untold = true;
-        (void)fprintf(
-            stderr, "propexo-bridge: the brokers' offset.metadata.max.bytes is to be 4096 or "
-                    "more; without, letters above one that was not sent may be sent again later\n");
+        if (!replay->quiet)
+            (void)fprintf(
+                stderr,
+                "propexo-bridge: the brokers' offset.metadata.max.bytes is to be 4096 or "
+                "more; without, letters above one that was not sent may be sent again later\n");
         return true;
     case TRANSACTION_ABORTED:
         clock_rest(TRY_AGAIN_MS);

@@ -42,6 +42,7 @@ struct replay_batch {
 
 struct replay {
     bool dry_run;
+    bool quiet;    /* standard error is not for this */
     int64_t limit; /* letters */
     struct replay_choice choice;
     struct ingest ingest;
@@ -64,7 +65,7 @@ struct replay {
 
 /* Goes through the partitions until all letters were looked at, `limit` are sent or *stop is true.
  * False with `error` when it cannot go on; what was committed stays so, and is in `report`. Tells
- * how far it is on standard error, once a second. */
+ * how far it is on standard error, once a second, unless it is quiet. */
 bool replay_run(struct replay *replay, struct error *error) MUST_CHECK;
 
 /* Nothing is left to be done. */

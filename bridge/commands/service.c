@@ -18,9 +18,11 @@
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
 #include "bridge/base/notify.h"
+#include "bridge/commands/offers.h"
 #include "bridge/console/admin.h"
 #include "bridge/enricher/enricher.h"
 #include "bridge/http/spans.h"
+#include "bridge/kafka/dead_letter.h"
 #include "bridge/kafka/embedded.h"
 #include "bridge/receiver/receiver.h"
 
@@ -42,10 +44,12 @@ struct service {
     struct admin *admin;
     struct receiver *receiver;
     struct enricher *enricher;
+    struct offers offers;
     int signal_fd;
     int failure_fd;
     int ended_fd;
     bool stopping; /* a signal came */
+    bool told;     /* the service manager knows that it is ready */
 };
 
 enum woke { WOKE_SIGNAL, WOKE_HANGUP, WOKE_OTHER, WOKE_TIMEOUT };
@@ -155,6 +159,14 @@ static bool has_low_port(const struct service *service)
            ((service->parts & SERVICE_RECEIVER) != 0 && is_low(config->receiver.listen));
 }
 
+/* How the console calls what runs here. */
+static const char *parts_of(const struct service *service)
+{
+    if (service->receiver == NULL)
+        return "enricher";
+    return service->enricher == NULL ? "receiver" : "receiver enricher";
+}
+
 static bool start(struct service *service, struct error *error)
 {
     const struct config *config = service->config;
@@ -168,6 +180,7 @@ static bool start(struct service *service, struct error *error)
         return false;
     if ((service->parts & SERVICE_RECEIVER) != 0 && !receiver_check(config, error))
         return false;
+    dead_letter_show_codes();
     service->admin = admin_new(config, error);
     if (service->admin == NULL || !spans_start(config, error) || !start_kafka(service, error))
         return false;
@@ -177,12 +190,14 @@ static bool start(struct service *service, struct error *error)
         !start_part(service, start_enricher, error) ||
         (config->process.seccomp && !confine_calls(error)))
         return false;
+    service->offers = (struct offers){config, &service->kafka, service->topics, service->selection};
+    offers_open(&service->offers, service->admin, parts_of(service));
     log_info("ready",
              LOG_TEXT("receiver",
                       service->receiver == NULL ? "none" : receiver_address(service->receiver)),
              LOG_TEXT("admin", admin_address(service->admin)),
              LOG_TEXT("kafka", service->kafka.bootstrap));
-    (void)notify("READY=1");
+    service->told = notify("READY=1");
     return true;
 }
 
@@ -268,8 +283,10 @@ static void serve(struct service *service)
         enum woke woke = wait_signal(service, service->failure_fd, LOOK_MS);
         if (woke == WOKE_SIGNAL || woke == WOKE_OTHER)
             return;
-        if (health_hangs(clock_ms()) == NULL)
-            (void)notify("WATCHDOG=1");
+        if (health_hangs(clock_ms()) == NULL &&
+            notify(service->told ? "WATCHDOG=1" : "READY=1\nWATCHDOG=1"))
+            service->told = true;
+        admin_tend(service->admin, clock_ms());
         if (service->receiver != NULL)
             receiver_tend(service->receiver);
         if (woke == WOKE_HANGUP ||

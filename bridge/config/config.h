@@ -146,6 +146,7 @@ struct config {
         char *listen;
         char *token;
         int64_t integrations;
+        bool records;
     } admin;
     struct {
         char *endpoint;

@@ -225,8 +225,10 @@ const struct config_key config_keys[] = {
     {"admin", "integrations", TYPE_INTEGER, .initial = "0", .least = 0, .most = 10000,
      .unit = "integrations", .offset = AT(admin.integrations),
      .help = "So many have metrics of their own, the first that are seen; all others share one."},
+    {"admin", "records", TYPE_BOOL, .initial = "false", .offset = AT(admin.records),
+     .help = "The console shows who has `token` the fields of a record: personal data."},
     {"admin", "token", TYPE_SECRET, .initial = "", .least = 1, .offset = AT(admin.token),
-     .help = "Token for whatever changes something there."},
+     .help = "Token for whatever changes something there, or shows the fields of a record."},
     {"admin", "token_file", TYPE_SECRET_FILE, .initial = "", .least = 1, .offset = AT(admin.token),
      .help = "File that holds `token`."},
 

@@ -93,6 +93,7 @@ struct engine {
     struct expiry *expiries; /* of the present assignment */
     struct sync *syncs;      /* whose snapshots are not all told as complete */
     struct table tallies;    /* "place/integration" -> struct tally (syncs.c) */
+    struct table standings;  /* "place/integration" -> struct standing (standing.c) */
     int64_t looked_ms;       /* when the syncs were last looked at */
     struct table settling;   /* integration id -> struct settling (walks.c) */
 
@@ -125,6 +126,19 @@ void engine_count_taken(struct engine *engine, const struct consumer_event *even
 
 /* Sets the gauges that tell of the loop's state; once a second those that cost work. */
 void engine_measure(struct engine *engine, int64_t now_ms);
+
+/* standing.c */
+
+/* So much of a model of an integration was committed. */
+void engine_stand_committed(struct engine *engine, int place, const char *integration_id,
+                            int64_t snapshots, int64_t dead_letters);
+
+/* A model's part of a sync is told as complete. */
+void engine_stand_synced(struct engine *engine, const struct sync *sync, int place);
+void engine_forget_standings(struct engine *engine);
+
+/* Writes on the board how all stands, when somebody looks: to be called each turn. */
+void engine_write_board(struct engine *engine, int64_t now_ms);
 
 /* intake.c */
 

@@ -238,6 +238,7 @@ static void *loop(void *context)
         wait = until_batch < wait ? until_batch : wait;
         wait = taken == EVENTS_A_TURN ? 0 : until_sync < wait ? until_sync : wait;
         engine_measure(engine, now_ms);
+        engine_write_board(engine, now_ms);
         if (drain_until != 0 && (is_idle(engine) || now_ms >= drain_until))
             break;
     }

@@ -186,9 +186,11 @@ void engine_count_committed(struct engine *engine, const struct item *item)
     if ((!snapshot && item->kind != ITEM_DEAD_LETTER) || item->integration_id == NULL)
         return;
     struct tally *tally = tally_of(engine, item->place, item->integration_id);
-    tally->snapshots += snapshot;
     /* One without events is a row of a list that cannot be published. */
-    tally->dead_letters += snapshot ? 0 : item->claim.count == 0 ? 1 : item->claim.count;
+    int64_t letters = snapshot ? 0 : item->claim.count == 0 ? 1 : item->claim.count;
+    tally->snapshots += snapshot;
+    tally->dead_letters += letters;
+    engine_stand_committed(engine, item->place, item->integration_id, snapshot, letters);
 }
 
 static cJSON *new_milestone(const struct sync *sync, const char *event)
@@ -237,6 +239,7 @@ static void finish_part(struct engine *engine, struct sync *sync, size_t place)
     tell(engine, sync, place, "SNAPSHOTS_COMPLETE", milestone);
     *tally = (struct tally){0};
     part->state = SYNC_DONE;
+    engine_stand_synced(engine, sync, (int)place);
     write_down(engine, sync, place, false, NULL);
 }
 
@@ -354,4 +357,5 @@ void engine_forget_syncs(struct engine *engine)
     while ((slot = table_next(&engine->tallies, &cursor)) != NULL)
         free(slot->value);
     table_free(&engine->tallies);
+    engine_forget_standings(engine);
 }

@@ -275,12 +275,17 @@ void *server_state(const struct server_request *request)
     return request->state;
 }
 
-static void add_header(struct MHD_Response *response, const char *header)
+static void add_headers(struct MHD_Response *response, const char *headers)
 {
-    const char *colon = strchr(header, ':');
-    char *name = memory_text_n(header, (size_t)(colon - header));
-    (void)MHD_add_response_header(response, name, colon + 1 + strspn(colon + 1, " "));
-    free(name);
+    char *copy = memory_text(headers);
+    char *rest = NULL;
+    for (char *line = strtok_r(copy, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
+        char *colon = strchr(line, ':');
+        *colon = '\0';
+        (void)MHD_add_response_header(response, line, colon + 1 + strspn(colon + 1, " "));
+    }
+    free(copy);
 }
 
 /* Of a request that is not as it should be nobody knows for certain where it ends, and
@@ -306,7 +311,7 @@ void server_answer(struct server_request *request, int status, const char *conte
     if (*body != '\0')
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
     if (header != NULL)
-        add_header(response, header);
+        add_headers(response, header);
     if (ends_connection(request, status))
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     request->response = response;

@@ -111,8 +111,8 @@ void server_headers(const struct server_request *request, struct server_header *
 void server_set_state(struct server_request *request, void *state);
 void *server_state(const struct server_request *request);
 
-/* Answers; loop thread only, once per request. `body` is copied; `header` is NULL or "name: value".
- */
+/* Answers; loop thread only, once per request. `body` is copied; `header` is NULL or "name: value",
+ * or several of these with a line feed between them. */
 void server_answer(struct server_request *request, int status, const char *content_type,
                    const char *body, const char *header);
 

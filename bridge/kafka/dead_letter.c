@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/base/metrics.h"
+
 #define REPLAYED        "replayed"
 #define ORIGINAL        "original"
 #define ORIGINAL_LENGTH "original_length"
@@ -12,6 +14,22 @@
 #define ATTEMPTS        "attempts"
 #define FIRST_FAILED_AT "first_failed_at"
 #define NUMBER_LENGTH   15 /* digits of a number that is believed: sums do not overflow */
+
+void dead_letter_show_codes(void)
+{
+    static const char *const codes[] = {
+        "not-json",           "too-deep",        "too-many-values",
+        "not-an-object",      "duplicate-key",   "no-kind",
+        "unknown-kind",       "no-object",       "no-record-id",
+        "bad-integration-id", "unknown-model",   "model-not-configured",
+        "parent-unknown",     "too-many-fields", "no-integration",
+        "wrong-integration",  "wrong-topic",     "not-an-event",
+        "forbidden",          "refused",         "wrong-record",
+        "cannot-encode",      "too-large",       "original-gone",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(codes); i++)
+        (void)metrics_slot(METRIC_DEAD_LETTERS, codes[i], NULL);
+}
 
 bool dead_letter_tells(const char *name)
 {

@@ -13,6 +13,10 @@
 #include "bridge/base/digest.h"
 #include "bridge/kafka/message.h"
 
+/* Counts 0 of each code that a dead letter may have, so that the first one of a code is an increase
+ * for whoever watches the metric. To be called at the start. */
+void dead_letter_show_codes(void);
+
 /* How many headers of its own a dead letter may have: the event's get what is left. */
 #define DEAD_LETTER_HEADERS 20
 

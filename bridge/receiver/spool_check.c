@@ -115,7 +115,10 @@ bool spool_file_check(const char *directory, const char *prefix, struct error *e
 {
     char *path = memory_format("%s/" SPOOL_FILE, directory);
     char *about = memory_format(SPOOL_FORMAT "%s", prefix);
-    bool ok = access(path, F_OK) != 0 || check_apart(path, about, error);
+    int lock = spool_env_lock(directory, error);
+    bool ok = lock >= 0 && (access(path, F_OK) != 0 || check_apart(path, about, error));
+    if (lock >= 0)
+        (void)close(lock);
     free(path);
     free(about);
     return ok;

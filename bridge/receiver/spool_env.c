@@ -1,7 +1,29 @@
 #include "bridge/receiver/spool_env.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "bridge/base/memory.h"
+
+int spool_env_lock(const char *directory, struct error *error)
+{
+    char *path = memory_format("%s/" SPOOL_LOCK, directory);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        error_set(error, VERDICT_CONFIGURATION, "receiver.spool_dir: %s: %s", path,
+                  errno == EWOULDBLOCK ? "another process uses it" : strerrordesc_np(errno));
+        if (fd >= 0)
+            (void)close(fd);
+        fd = -1;
+    }
+    free(path);
+    return fd;
+}
 
 int spool_env_open(MDB_env **env, const char *path, size_t max_bytes, unsigned flags)
 {

@@ -9,11 +9,17 @@
 #include <stddef.h>
 
 #include "bridge/base/attributes.h"
+#include "bridge/base/error.h"
 
 #define SPOOL_FILE   "spool.lmdb"
+#define SPOOL_LOCK   "spool.lock"
 #define SPOOL_EVENTS "events"
 #define SPOOL_ABOUT  "about" /* what the file is: SPOOL_FORMAT, then the prefix of its topics */
 #define SPOOL_FORMAT "propexo-bridge spool 1\n"
+
+/* A descriptor that keeps every other process from the folder's spool until it is closed; -1 with
+ * VERDICT_CONFIGURATION. Who reads the file without it may see it torn. */
+int spool_env_lock(const char *directory, struct error *error) MUST_CHECK;
 
 /* Opens the file with MDB_ flags; `max_bytes` 0: as large as it is. LMDB's code, or 0. In any case
  * `*env` is to be closed. */

@@ -14,7 +14,6 @@
 #include "bridge/base/memory.h"
 #include "bridge/receiver/spool_env.h"
 
-#define LOCK_NAME "spool.lock"
 #define PAGE      ((size_t)4096)
 #define KEPT_FILE ((size_t)16 << 20) /* an empty file of up to that size stays */
 #define RESERVE   ((size_t)1 << 20)  /* of the disk, for deletions */
@@ -114,18 +113,6 @@ static int open_file(struct spool_file *file)
     return code;
 }
 
-static bool take_lock(struct spool_file *file, const char *directory, struct error *error)
-{
-    char *path = path_in(directory, LOCK_NAME);
-    file->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    bool ok = file->lock >= 0 && flock(file->lock, LOCK_EX | LOCK_NB) == 0;
-    if (!ok)
-        error_set(error, VERDICT_CONFIGURATION, "receiver.spool_dir: %s: %s", path,
-                  errno == EWOULDBLOCK ? "another process uses it" : strerrordesc_np(errno));
-    free(path);
-    return ok;
-}
-
 struct spool_file *spool_file_open(const char *directory, const char *prefix, size_t max_bytes,
                                    struct error *error)
 {
@@ -134,10 +121,9 @@ struct spool_file *spool_file_open(const char *directory, const char *prefix, si
                                 .about = memory_format(SPOOL_FORMAT "%s", prefix),
                                 .folder = memory_text(directory),
                                 .max_bytes = max_bytes / PAGE * PAGE,
-                                .lock = -1};
-    bool ok = take_lock(file, directory, error);
-    int code = ok ? open_file(file) : 0;
-    if (code == 0 && ok)
+                                .lock = spool_env_lock(directory, error)};
+    int code = file->lock >= 0 ? open_file(file) : 0;
+    if (code == 0 && file->lock >= 0)
         return file;
     if (code != 0)
         error_set(error, VERDICT_CONFIGURATION, "receiver.spool_dir: %s: %s", file->path,

@@ -26,8 +26,9 @@
 struct spool_file;
 
 /* Must run before the process has a second thread: true when the folder holds no spool, or a whole
- * one that was written with this `prefix` of topics; else VERDICT_CONFIGURATION with a sentence.
- * Takes about a second a GiB. */
+ * one that was written with this `prefix` of topics; else VERDICT_CONFIGURATION with a sentence,
+ * also when another process uses it: what that is writing would look torn. Takes about a second a
+ * GiB. */
 bool spool_file_check(const char *directory, const char *prefix, struct error *error) MUST_CHECK;
 
 /* Opens the spool of the folder, or makes an empty one. NULL with VERDICT_CONFIGURATION when the

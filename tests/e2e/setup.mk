@@ -53,3 +53,14 @@ build/e2e/collector/collector: tests/e2e/collector/builder.yaml tests/e2e/setup.
 	@cp $< $(@D)/builder.yaml && echo "  output_path: $(abspath $(@D))/sources" | sed -i '/^dist:/r /dev/stdin' $(@D)/builder.yaml
 	@GOFLAGS=-trimpath $(@D)/builder --config=$(@D)/builder.yaml > $(@D)/build.log 2>&1 || { cat $(@D)/build.log; exit 1; }
 	@mv $(@D)/sources/collector $@ && rm -rf $(@D)/sources
+
+# The browser itself is Debian's chromium.
+build/e2e/browser/.stamp: tests/e2e/browser/package.json
+	@echo "fetching Playwright's core"
+	@rm -rf $(@D) && mkdir -p $(@D) && cp $< $(@D)/
+	@cd $(@D) && npm install --silent --no-fund --no-audit --ignore-scripts
+	@touch $@
+
+browser: # what test_console.py needs
+	@$(call install,chromium $(if $(shell command -v npm),,npm))
+	@$(MAKE) --no-print-directory -s build/e2e/browser/.stamp

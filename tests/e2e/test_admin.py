@@ -63,6 +63,9 @@ def test_metrics(simulator, bridge, kafka, registry, prefix):
     assert metrics.sum("bridge_events_retention_seconds") == 7 * 86400
     assert metrics.sum("bridge_kafka_sent_bytes_total", client="receiver") > 1000
     assert 1 << 20 < metrics.sum("process_resident_memory_bytes") < 1 << 30
+    codes = (TOP / "README.md").read_text().split("| error_code | meaning |")[1].split("\n\n")[0]
+    documented = {code for row in codes.splitlines()[2:] for code in re.findall(r"`([a-z-]+)`", row.split("|")[1])}
+    assert {labels["code"] for name, labels, _ in metrics.samples if name == "bridge_dead_letters_total"} == documented
     of_integrations = [labels["integration"] for name, labels, _ in metrics.samples if name == "bridge_integration_events_total"]
     assert len(of_integrations) == 3 and of_integrations.count("other") == 1
     assert metrics.sum("bridge_integration_events_total") == kept

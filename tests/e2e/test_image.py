@@ -78,6 +78,7 @@ def test_settings(images):
     assert config["User"] == f"{USER}:{USER}"
     assert config["Entrypoint"] == ["/usr/bin/propexo-bridge"] and config["Cmd"] == ["run"]
     assert config["StopSignal"] == "SIGTERM"
+    assert config["Healthcheck"]["Test"] == ["CMD", "/usr/bin/propexo-bridge", "health", "live"]
     assert set(config["ExposedPorts"]) == {"8080/tcp", "9090/tcp"}
     labels = config["Labels"]
     assert labels["org.opencontainers.image.title"] == "propexo-bridge"

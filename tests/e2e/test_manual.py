@@ -124,6 +124,29 @@ def test_it_tells_the_service_manager(bridge, kafka, simulator, tmp_path):
         assert running.wait() == 0
 
 
+def test_a_service_manager_that_does_not_read_holds_nothing_up(bridge, kafka, tmp_path):
+    """Its queue is full: the bridge is ready and drains all the same, and says again what was not heard."""
+    path = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        manager.bind(str(path))
+        manager.settimeout(20)
+        other.setblocking(False)
+        full = 0
+        with pytest.raises(BlockingIOError):
+            while True:
+                other.sendto(b"something else", str(path))
+                full += 1
+        config = {"bridge.models": MODELS, "output.format": "json"}
+        running = bridge("receive", config, environment={"NOTIFY_SOCKET": path})
+        assert {manager.recv(100) for _ in range(full)} == {b"something else"}
+        assert manager.recv(100) == b"READY=1\nWATCHDOG=1"
+        assert manager.recv(100) == b"WATCHDOG=1"
+        with pytest.raises(BlockingIOError):
+            while True:
+                other.sendto(b"something else", str(path))
+        assert running.stop() == 0
+
+
 def test_drain(bridge, own_kafka, tmp_path):
     """It waits for the spool of the receiver beside it, so long and no longer."""
     own_kafka.start()

@@ -287,7 +287,9 @@ static void test_others_are_refused(void **state)
     struct error error;
     (void)state;
     assert_true(spool_file_check(folder, "p", &error)); /* none is there */
-    spool_file_close(open_file(MIB));
+    struct spool_file *used = open_file(MIB);
+    assert_refused("p", "another process uses it");
+    spool_file_close(used);
     assert_true(spool_file_check(folder, "p", &error));
     assert_refused("q", "topics.prefix");
     assert_null(spool_file_open(folder, "q", MIB, &error));

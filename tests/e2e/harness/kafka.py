@@ -24,7 +24,12 @@ LIBRARIES_3_9 = TOP / "build/e2e/kafka-3.9/lib"
 LOGGING = TOP / "tests/e2e/kafka/log4j2.properties"
 ISOLATIONS = ("read_committed", "read_uncommitted")
 ANSWER_SECONDS = 30
-NOT_THERE_YET = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError._UNKNOWN_PARTITION)
+NOT_THERE_YET = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError._DESTROY_BROKER,  # the client has just heard of other brokers
+)
 
 SETTINGS = {
     "process.roles": "broker,controller",

@@ -86,10 +86,12 @@ class Program:
             raise Failure(f"{self.label} runs already")
         if not self.path.exists():
             raise Failure(f"{self.path} is not there: run make")
-        self._reset()
-        self.starts += 1
-        self.log_path = self.directory / f"{self.label}-{self.starts}.log"
-        self.output_path = self.directory / f"{self.label}-{self.starts}.out"
+        with self._reading:  # else a thread would add the end of the old log to the new one's events
+            self._reset()
+            self.starts += 1
+            self.log_path = self.directory / f"{self.label}-{self.starts}.log"
+            self.output_path = self.directory / f"{self.label}-{self.starts}.out"
+            self.log_path.touch()
         with open(self.log_path, "wb") as log, open(self.output_path, "wb") as output:
             self.started_at = time.monotonic()
             self.process = spawn(
