@@ -120,6 +120,20 @@ def test_the_budget_is_used_up(simulator, bridge, watch):
     expect_well(prometheus, {"BridgeBudgetExhausted", "BridgeChangesLate"})
 
 
+def test_dead_letters(simulator, bridge, kafka, prefix, watch):
+    propexo = simulator(models=MODELS, records=200, limit_per_minute=0)
+    running = bridge("run", {"bridge.models": MODELS}, simulator=propexo)
+    running.wait_event("assigned", 30)
+    prometheus = watch(running)
+    propexo.set_faults("wrong-id:100%")
+    propexo.begin(running.receiver_url(), rate=0, changes=1)
+    propexo.wait_changes_done()
+    expect(prometheus, {"BridgeDeadLetters"})
+    propexo.set_faults("")
+    assert len(kafka.read(f"{prefix}.dead-letters")) == 1
+    expect_well(prometheus, {"BridgeDeadLetters"})
+
+
 def test_an_event_grows_old(simulator, bridge, kafka, prefix, watch):
     """Kafka keeps events for a minute here, and the API keeps failing."""
     kafka.create_topics(
