@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 /* Such as "READY=1" or "STOPPING=1". False when it was not sent. It never waits: a manager that
- * does not read holds nothing up, and what it must hear is said again. */
+ * does not read holds nothing up. What it must hear, that the process is ready, is said again. */
 bool notify(const char *state);
 
 #endif

@@ -2,8 +2,9 @@
  * A frame of the Confluent wire format as JSON text of the shape that encoder_json writes: decoded
  * with the schema it was written with, so snapshots of earlier versions are read as they are. The
  * body is read by the Avro specification ("Binary Encoding") right here: avro-c's own reader makes
- * a tree of values first, and loses memory when a body is cut. One thread does all encoding and
- * decoding (avro-c has one global text for its errors).
+ * a tree of values first, and loses memory when a body is cut. One thread an input. avro-c has one
+ * global text for its errors: only a schema from the registry that it cannot parse touches that
+ * here, and then a sentence about an error of the thread that encodes may read oddly.
  */
 #ifndef BRIDGE_CODEC_AVRO_INPUT_H
 #define BRIDGE_CODEC_AVRO_INPUT_H

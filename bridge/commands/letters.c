@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "bridge/base/memory.h"
+#include "bridge/codec/json_parse.h"
 #include "bridge/commands/offers.h"
 #include "bridge/kafka/range.h"
 
@@ -49,7 +50,7 @@ static void take(void *context, const rd_kafka_message_t *message)
     (void)cJSON_AddItemToArray(reading->rows, row);
 }
 
-static bool read_partition(struct range *range, const char *topic, int partition, int64_t most,
+static bool read_partition(struct range *range, const char *topic, int partition,
                            struct reading *reading, bool *more, const atomic_bool *cancel,
                            struct error *error)
 {
@@ -58,9 +59,35 @@ static bool read_partition(struct range *range, const char *topic, int partition
     int64_t next = 0;
     if (!range_bounds(range, topic, partition, &low, &high, error))
         return false;
-    int64_t from = high - most > low ? high - most : low;
+    int64_t from = high - LETTERS_MOST > low ? high - LETTERS_MOST : low;
     *more = *more || from > low;
     return range_read(range, topic, partition, from, high, take, reading, cancel, &next, error);
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    int64_t one = json_member_integer(*(cJSON *const *)a, "written_at_ms");
+    int64_t other = json_member_integer(*(cJSON *const *)b, "written_at_ms");
+    return one > other ? -1 : one < other;
+}
+
+/* The newest of all partitions, which were read one after the other. True when some are left out.
+ */
+static bool keep_newest(cJSON *rows, cJSON *kept)
+{
+    int count = cJSON_GetArraySize(rows);
+    cJSON **all = memory_new((size_t)count + 1, sizeof(cJSON *));
+    for (int i = 0; i < count; i++)
+        all[i] = cJSON_DetachItemFromArray(rows, 0);
+    qsort(all, (size_t)count, sizeof(cJSON *), newest_first);
+    for (int i = 0; i < count; i++) {
+        if (i < LETTERS_MOST)
+            (void)cJSON_AddItemToArray(kept, all[i]);
+        else
+            cJSON_Delete(all[i]);
+    }
+    free(all);
+    return count > LETTERS_MOST;
 }
 
 bool offer_letters(void *context, const cJSON *asked, const atomic_bool *cancel,
@@ -69,21 +96,22 @@ bool offer_letters(void *context, const cJSON *asked, const atomic_bool *cancel,
     const struct offers *offers = context;
     const char *topic = offers->topics->dead_letters;
     struct range *range = range_open(offers->kafka, error);
-    cJSON *root = cJSON_CreateObject();
-    struct reading reading = {.rows = cJSON_AddArrayToObject(root, "letters")};
+    struct reading reading = {.rows = cJSON_CreateArray()};
     int partitions = 0;
     bool more = false;
     (void)asked;
     bool ok = range != NULL && range_partitions(range, topic, &partitions, error);
     for (int i = 0; i < partitions && ok; i++)
-        ok = read_partition(range, topic, i, LETTERS_MOST / partitions + 1, &reading, &more, cancel,
-                            error);
+        ok = read_partition(range, topic, i, &reading, &more, cancel, error);
+    cJSON *root = cJSON_CreateObject();
+    more = keep_newest(reading.rows, cJSON_AddArrayToObject(root, "letters")) || more;
     (void)cJSON_AddBoolToObject(root, "more", more);
     char *text = cJSON_PrintUnformatted(root);
     if (ok)
         (void)buffer_append_text(answer, text);
     cJSON_free(text);
     cJSON_Delete(root);
+    cJSON_Delete(reading.rows);
     range_close(range);
     return ok;
 }

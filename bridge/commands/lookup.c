@@ -4,7 +4,9 @@
 #include "bridge/base/memory.h"
 #include "bridge/codec/avro_input.h"
 #include "bridge/codec/json_parse.h"
+#include "bridge/codec/json_text.h"
 #include "bridge/commands/offers.h"
+#include "bridge/enricher/erasing.h"
 #include "bridge/kafka/range.h"
 #include "bridge/propexo/redaction.h"
 
@@ -16,12 +18,29 @@ struct lookup {
     const struct offers *offers;
     const struct model *model;
     const char *record_id;
+    char *integration_id; /* as its snapshots tell it; NULL: they do not */
     struct registry *registry;
     struct avro_input *avro; /* NULL: snapshots are JSON */
+    struct range *range;
     cJSON *rows;
+    int64_t erased_ms; /* when it was erased; 0 = it was not */
     int64_t looked_at;
-    bool whole; /* nothing older is in the topics */
+    bool whole;         /* nothing older is in the topics */
+    bool failed;        /* the registry did not answer: */
+    struct error cause; /* why */
 };
+
+static bool is_text(const void *bytes, size_t length, const char *text)
+{
+    return bytes != NULL && length == strlen(text) && memcmp(bytes, text, length) == 0;
+}
+
+static bool header_is(const rd_kafka_message_t *message, const char *name, const char *text)
+{
+    size_t length = 0;
+    const char *value = range_header(message, name, &length);
+    return is_text(value, length, text);
+}
 
 static void add_header(cJSON *row, const rd_kafka_message_t *message, const char *name)
 {
@@ -34,7 +53,7 @@ static void add_header(cJSON *row, const rd_kafka_message_t *message, const char
     free(text);
 }
 
-/* Adds a row that says where the message is; the oldest makes room. */
+/* Adds a row that says where the message is; the oldest one makes room. */
 static cJSON *add_row(const struct lookup *lookup, const rd_kafka_message_t *message)
 {
     cJSON *row = cJSON_CreateObject();
@@ -42,25 +61,50 @@ static cJSON *add_row(const struct lookup *lookup, const rd_kafka_message_t *mes
     (void)cJSON_AddNumberToObject(row, "offset", (double)message->offset);
     (void)cJSON_AddNumberToObject(row, "written_at_ms", (double)range_timestamp(message));
     add_header(row, message, "trigger");
-    add_header(row, message, "integration_id");
     (void)cJSON_AddItemToArray(lookup->rows, row);
     if (cJSON_GetArraySize(lookup->rows) > SHOWN_MOST)
         cJSON_DeleteItemFromArray(lookup->rows, 0);
     return row;
 }
 
-static void add_problem(cJSON *row, const char *sentence)
+/* The record as JSON; NULL with a sentence in the row, or when the registry has failed. */
+static cJSON *read_record(struct lookup *lookup, const rd_kafka_message_t *message, cJSON *row)
 {
-    (void)cJSON_AddStringToObject(row, "problem", sentence);
+    struct buffer text = buffer_new(RECORD_TEXT);
+    struct error cause = {0};
+    bool ok = lookup->avro == NULL
+                  ? buffer_append(&text, message->payload, message->len)
+                  : avro_input_json(lookup->avro, message->payload, message->len, &text, &cause);
+    cJSON *record = ok ? json_parse(buffer_text(&text), text.length) : NULL;
+    if (!ok && lookup->avro != NULL && cause.verdict != VERDICT_ABORT) {
+        lookup->failed = true;
+        lookup->cause = cause;
+        range_stop(lookup->range);
+    }
+    if (record == NULL)
+        (void)cJSON_AddStringToObject(row, "problem",
+                                      ok ? "the snapshot is no JSON" : cause.message);
+    buffer_free(&text);
+    return record;
 }
 
 static void take_snapshot(void *context, const rd_kafka_message_t *message)
 {
     struct lookup *lookup = context;
     lookup->looked_at++;
-    if (message->key_len != strlen(lookup->record_id) ||
-        memcmp(message->key, lookup->record_id, message->key_len) != 0)
+    if (lookup->failed || !is_text(message->key, message->key_len, lookup->record_id))
         return;
+    if (header_is(message, "trigger", ERASED)) {
+        lookup->erased_ms = range_timestamp(message);
+        while (cJSON_GetArraySize(lookup->rows) > 0)
+            cJSON_DeleteItemFromArray(lookup->rows, 0);
+    }
+    size_t length = 0;
+    const char *integration_id = range_header(message, "integration_id", &length);
+    if (integration_id != NULL) {
+        free(lookup->integration_id);
+        lookup->integration_id = memory_text_n(integration_id, length);
+    }
     cJSON *row = add_row(lookup, message);
     add_header(row, message, "changed_fields");
     add_header(row, message, "fetched_at");
@@ -68,69 +112,76 @@ static void take_snapshot(void *context, const rd_kafka_message_t *message)
         (void)cJSON_AddNullToObject(row, "record");
         return;
     }
-    struct buffer text = buffer_new(RECORD_TEXT);
-    struct error cause = {0};
-    bool ok = lookup->avro == NULL
-                  ? buffer_append(&text, message->payload, message->len)
-                  : avro_input_json(lookup->avro, message->payload, message->len, &text, &cause);
-    cJSON *record = ok ? json_parse(buffer_text(&text), text.length) : NULL;
-    if (record != NULL)
-        (void)cJSON_AddItemToObject(row, "record", record);
-    else
-        add_problem(row, ok ? "the snapshot is no JSON" : cause.message);
-    buffer_free(&text);
+    cJSON *record = read_record(lookup, message, row);
+    if (record == NULL)
+        return;
+    /* What was written before the rule is not shown either. */
+    redaction_record(lookup->offers->selection->redaction, lookup->model, record);
+    (void)cJSON_AddItemToObject(row, "record", record);
 }
 
 static void take_event(void *context, const rd_kafka_message_t *message)
 {
     struct lookup *lookup = context;
     size_t length = 0;
-    const char *id = range_header(message, "record_id", &length);
     lookup->looked_at++;
-    if (id == NULL || length != strlen(lookup->record_id) ||
-        memcmp(id, lookup->record_id, length) != 0)
+    if (!header_is(message, "record_id", lookup->record_id) ||
+        range_header(message, ERASE_HEADER, &length) != NULL ||
+        (lookup->erased_ms != 0 && range_timestamp(message) <= lookup->erased_ms))
         return;
     cJSON *row = add_row(lookup, message);
     cJSON *body = message->payload == NULL ? NULL : json_parse(message->payload, message->len);
     if (body == NULL) {
-        add_problem(row, "the event is no JSON");
+        (void)cJSON_AddStringToObject(row, "problem", "the event is no JSON");
         return;
     }
-    /* As it would be kept: what snapshots must not show is not shown here either. */
     redaction_told(lookup->offers->selection->redaction, lookup->model, body, true);
     (void)cJSON_AddItemToObject(row, "event", body);
 }
 
-static bool read_topic(struct lookup *lookup, struct range *range, const char *topic,
-                       range_take *take, const atomic_bool *cancel, struct error *error)
+/* Reads the newest messages of the partition that holds the key, or of all where it is not known.
+ */
+static bool read_topic(struct lookup *lookup, const char *topic, const char *key, range_take *take,
+                       const atomic_bool *cancel, struct error *error)
 {
     int partitions = 0;
-    bool ok = range_partitions(range, topic, &partitions, error);
-    for (int i = 0; i < partitions && ok; i++) {
+    bool ok = range_partitions(lookup->range, topic, &partitions, error);
+    int only =
+        ok && key != NULL && partitions > 0 ? range_partition_of(key, strlen(key), partitions) : -1;
+    for (int i = 0; i < partitions && ok && !lookup->failed; i++) {
         int64_t low = 0;
         int64_t high = 0;
         int64_t next = 0;
-        ok = range_bounds(range, topic, i, &low, &high, error);
-        int64_t from = high - LOOKUP_MESSAGES / partitions;
+        if (only >= 0 && i != only)
+            continue;
+        ok = range_bounds(lookup->range, topic, i, &low, &high, error);
+        int64_t from = high - LOOKUP_MESSAGES / (only >= 0 ? 1 : partitions);
         lookup->whole = lookup->whole && from <= low;
-        ok = ok && range_read(range, topic, i, from > low ? from : low, high, take, lookup, cancel,
-                              &next, error);
+        ok = ok && range_read(lookup->range, topic, i, from > low ? from : low, high, take, lookup,
+                              cancel, &next, error);
     }
-    return ok;
+    if (ok && lookup->failed)
+        *error = lookup->cause;
+    return ok && !lookup->failed;
 }
 
 static bool read_both(struct lookup *lookup, int place, cJSON *root, const atomic_bool *cancel,
                       struct error *error)
 {
     const struct topics *topics = lookup->offers->topics;
-    struct range *range = range_open(lookup->offers->kafka, error);
-    bool ok = range != NULL;
+    lookup->range = range_open(lookup->offers->kafka, error);
+    bool ok = lookup->range != NULL;
     lookup->rows = cJSON_AddArrayToObject(root, "snapshots");
     if (ok && topics->snapshots[place] != NULL)
-        ok = read_topic(lookup, range, topics->snapshots[place], take_snapshot, cancel, error);
+        ok = read_topic(lookup, topics->snapshots[place], lookup->record_id, take_snapshot, cancel,
+                        error);
     lookup->rows = cJSON_AddArrayToObject(root, "events");
-    ok = ok && read_topic(lookup, range, topics->events[place], take_event, cancel, error);
-    range_close(range);
+    ok = ok && read_topic(lookup, topics->events[place], lookup->integration_id, take_event, cancel,
+                          error);
+    range_close(lookup->range);
+    (void)cJSON_AddNumberToObject(root, "looked_at", (double)lookup->looked_at);
+    (void)cJSON_AddBoolToObject(root, "whole", lookup->whole);
+    (void)cJSON_AddBoolToObject(root, "erased", lookup->erased_ms != 0);
     return ok;
 }
 
@@ -166,15 +217,11 @@ bool offer_record(void *context, const cJSON *asked, const atomic_bool *cancel,
         lookup.avro = avro_input_new(lookup.registry);
     }
     cJSON *root = cJSON_CreateObject();
-    bool ok = read_both(&lookup, place, root, cancel, error);
-    (void)cJSON_AddNumberToObject(root, "looked_at", (double)lookup.looked_at);
-    (void)cJSON_AddBoolToObject(root, "whole", lookup.whole);
-    char *text = cJSON_PrintUnformatted(root);
-    if (ok)
-        (void)buffer_append_text(answer, text);
-    cJSON_free(text);
+    bool ok =
+        read_both(&lookup, place, root, cancel, error) && json_text_value(answer, root, error);
     cJSON_Delete(root);
     avro_input_free(lookup.avro);
     registry_free(lookup.registry);
+    free(lookup.integration_id);
     return ok;
 }

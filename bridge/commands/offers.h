@@ -24,13 +24,14 @@ struct offers {
 /* Hands them to the admin port. `offers` lives as long as that. */
 void offers_open(struct offers *offers, struct admin *admin, const char *parts);
 
-/* letters.c: {"letters": [...], "partitions": n, "more": true}: of the newest LETTERS_MOST, what
- * their headers say; never a value. */
+/* letters.c: {"letters": [...], "more": true}: of the newest LETTERS_MOST, what their headers say;
+ * never a value. */
 bool offer_letters(void *context, const cJSON *asked, const atomic_bool *cancel,
                    struct buffer *answer, struct error *error) MUST_CHECK;
 
-/* lookup.c: asked {"model", "record_id"}, answers {"snapshots": [...], "events": [...], ...}: the
- * newest of both that name the record, as far back as LOOKUP_MESSAGES of a topic reach. */
+/* lookup.c: asked {"model", "record_id"}, answers {"snapshots": [...], "events": [...], "erased"}:
+ * the newest of both that name the record, as far back as LOOKUP_MESSAGES reach. What is redacted
+ * is not shown, whenever it was written, and of an erased record nothing from before. */
 bool offer_record(void *context, const cJSON *asked, const atomic_bool *cancel,
                   struct buffer *answer, struct error *error) MUST_CHECK;
 

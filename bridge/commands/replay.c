@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bridge/base/clock.h"
+#include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 #include "bridge/commands/orders.h"
 #include "bridge/commands/recover.h"
@@ -131,17 +132,23 @@ static void close_all(struct command *command)
     free(command->models);
 }
 
+static int64_t forgotten(const struct replay *replay)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < replay->count; i++)
+        sum += replay->partitions[i].forgotten;
+    return sum;
+}
+
 static void warn_forgotten(const struct replay *replay)
 {
-    int64_t forgotten = 0;
-    for (int i = 0; i < replay->count; i++)
-        forgotten += replay->partitions[i].forgotten;
-    if (forgotten > 0)
+    int64_t count = forgotten(replay);
+    if (count > 0)
         (void)fprintf(stderr,
                       "propexo-bridge: up to %" PRId64
                       " letters that were sent could not be remembered, since too many before them "
                       "were not; a later replay may send them once more\n",
-                      forgotten);
+                      count);
 }
 
 static int fail(const struct error *error)
@@ -256,6 +263,40 @@ int command_replay(const struct config *config, const struct arguments *argument
     return code;
 }
 
+/* What a wish brought: the report, with what standard error would have had. */
+static void append_report(const struct replay *replay, const char *problem, struct buffer *answer)
+{
+    char *text = replay_report_json(&replay->report, replay->dry_run, !replay_is_finished(replay));
+    cJSON *root = cJSON_Parse(text);
+    free(text);
+    (void)cJSON_AddNumberToObject(root, "forgotten", (double)forgotten(replay));
+    if (problem != NULL)
+        (void)cJSON_AddStringToObject(root, "problem", problem);
+    text = cJSON_PrintUnformatted(root);
+    (void)buffer_append_text(answer, text);
+    cJSON_free(text);
+    cJSON_Delete(root);
+}
+
+static bool grant(struct command *command, const struct replay_wish *wish, struct buffer *answer,
+                  struct error *error)
+{
+    const struct replay *replay = &command->replay;
+    if (!open_all(command, error))
+        return false;
+    bool ok = replay_run(&command->replay, error);
+    if (!ok && replay->report.sent == 0)
+        return false;
+    append_report(replay, ok ? NULL : error->message, answer);
+    if (!replay->dry_run)
+        log_info("replayed", LOG_TEXT("code", wish->code == NULL ? "all" : wish->code),
+                 LOG_TEXT("model", wish->model == NULL ? "all" : wish->model),
+                 LOG_NUMBER("sent", replay->report.sent), LOG_NUMBER("left", replay->report.left),
+                 LOG_NUMBER("forgotten", forgotten(replay)),
+                 LOG_TEXT("problem", ok ? "" : error->message));
+    return true;
+}
+
 bool replay_wished(const struct config *config, const struct replay_wish *wish,
                    const atomic_bool *cancel, struct buffer *answer, struct error *error)
 {
@@ -263,22 +304,21 @@ bool replay_wished(const struct config *config, const struct replay_wish *wish,
     struct command command = new_command(config, &all, cancel, cancel);
     struct replay *replay = &command.replay;
     int code = EX_OK;
+    bool ok = false;
     replay->group = command.group;
     replay->dry_run = wish->dry_run;
+    replay->limit = wish->dry_run ? INT64_MAX : REPLAY_WISHED_MOST;
     replay->quiet = true;
     replay->choice.code = wish->code;
-    if (wish->model != NULL && !choose_model(&command, wish->model)) {
-        free(command.group);
-        return error_set(error, VERDICT_CONFIGURATION, "Propexo has no model of this name");
-    }
-    bool ok = orders_choose(&command.orders, config, &all, &code) && open_all(&command, error) &&
-              replay_run(replay, error);
-    if (ok) {
-        char *text =
-            replay_report_json(&replay->report, replay->dry_run, !replay_is_finished(replay));
-        (void)buffer_append_text(answer, text);
-        free(text);
-    }
+    if (strcmp(config->kafka.bootstrap_servers, EMBEDDED_NAME) == 0)
+        error_set(error, VERDICT_CONFIGURATION,
+                  "the embedded Kafka is for trying only: nothing is sent back there");
+    else if (wish->model != NULL && !choose_model(&command, wish->model))
+        error_set(error, VERDICT_CONFIGURATION, "Propexo has no model of this name");
+    else if (!orders_choose(&command.orders, config, &all, &code))
+        error_set(error, VERDICT_CONFIGURATION, "bridge.models cannot be read any more");
+    else
+        ok = grant(&command, wish, answer, error);
     close_all(&command);
     return ok;
 }

@@ -37,8 +37,13 @@ struct replay_wish {
     bool dry_run; /* only tells what would be sent */
 };
 
-/* The same within a running process: says nothing on standard error, and appends what it did, as
- * with --json. Aborts the batch when *cancel becomes true. */
+/* At most so many go back for one wish: a further one goes on there. */
+#define REPLAY_WISHED_MOST 10000
+
+/* The same within a running process: says nothing on standard error, logs it, and appends what it
+ * did, as with --json; "problem" says why it could not go on after some were sent, "forgotten" how
+ * many may be sent once more. False with `error` when none was sent and it could not. Aborts the
+ * batch when *cancel becomes true. */
 bool replay_wished(const struct config *config, const struct replay_wish *wish,
                    const atomic_bool *cancel, struct buffer *answer,
                    struct error *error) MUST_CHECK;

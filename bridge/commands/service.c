@@ -204,6 +204,8 @@ static bool start(struct service *service, struct error *error)
 /* In reverse order of the start; what the admin port tells stays to the last. */
 static void end_parts(struct service *service)
 {
+    if (service->admin != NULL)
+        admin_withdraw(service->admin);
     if (service->receiver != NULL)
         receiver_drain(service->receiver, RECEIVER_DRAIN_MS);
     if (service->enricher != NULL)

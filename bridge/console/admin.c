@@ -81,7 +81,8 @@ static void answer_metrics(const struct admin *admin, struct server_request *req
 static void answer_json(struct server_request *request, cJSON *root)
 {
     char *text = cJSON_PrintUnformatted(root);
-    server_answer(request, 200, "application/json", text, "cache-control: no-store");
+    server_answer(request, 200, "application/json", text,
+                  "cache-control: no-store\nx-content-type-options: nosniff");
     cJSON_free(text);
     cJSON_Delete(root);
 }
@@ -112,15 +113,18 @@ static void answer_history(const struct admin *admin, struct server_request *req
     answer_json(request, history_hour(clock_ms()));
 }
 
-/* null until the enricher has written: it does so a moment after somebody has asked. */
+/* `board` is null until the enricher has written: it does so a moment after somebody has asked. One
+ * that is old is from before, or of a loop that hangs. */
 static void answer_board(const struct admin *admin, struct server_request *request)
 {
     int64_t age_ms = 0;
     char *text = board_look(clock_ms(), &age_ms);
+    cJSON *root = cJSON_CreateObject();
     (void)admin;
-    server_answer(request, 200, "application/json", text == NULL ? "null" : text,
-                  "cache-control: no-store");
+    (void)cJSON_AddNumberToObject(root, "age_ms", (double)age_ms);
+    (void)cJSON_AddRawToObject(root, "board", text == NULL ? "null" : text);
     free(text);
+    answer_json(request, root);
 }
 
 static void answer_page(const struct admin *admin, struct server_request *request)
@@ -230,7 +234,7 @@ static bool answer_offer(const struct admin *admin, struct server_request *reque
         if (strcmp(server_path(request), offer->path) != 0)
             continue;
         if (may(admin, request, offer->method, offer->guarded))
-            desk_take(admin->desk, request, offer->work, admin->context);
+            desk_take(admin->desk, request, offer->again, offer->work, admin->context);
         return true;
     }
     return false;
@@ -292,6 +296,11 @@ void admin_offer(struct admin *admin, const char *parts, const struct admin_offe
     admin->offers = offers;
     admin->context = context;
     atomic_store(&admin->offer_count, count);
+}
+
+void admin_withdraw(struct admin *admin)
+{
+    desk_cancel(admin->desk);
 }
 
 void admin_tend(struct admin *admin, int64_t now_ms)

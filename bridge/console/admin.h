@@ -29,6 +29,7 @@ struct admin_offer {
     const char *path; /* /console/letters */
     const char *method;
     bool guarded; /* it changes something or shows fields: it asks for the token */
+    bool again;   /* it only reads: see desk_take */
     desk_work *work;
 };
 
@@ -36,6 +37,9 @@ struct admin_offer {
  * calls what runs in it, "receiver enricher". All is borrowed for the admin's life. */
 void admin_offer(struct admin *admin, const char *parts, const struct admin_offer *offers,
                  size_t count, void *context);
+
+/* The offers are over, those under way are to give up: at the beginning of a drain. */
+void admin_withdraw(struct admin *admin);
 
 /* To be called about once a second. */
 void admin_tend(struct admin *admin, int64_t now_ms);

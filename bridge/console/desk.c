@@ -10,10 +10,13 @@
 #define TRY_MS  5000
 #define REST_MS 300
 
+#define JSON_HEADERS "cache-control: no-store\nx-content-type-options: nosniff"
+
 struct job {
     struct server_request *request;
     desk_work *work;
     void *context;
+    bool again;
     cJSON *asked;
     struct buffer answer;
     struct error error;
@@ -45,7 +48,7 @@ static struct job *next_job(struct desk *desk)
     return job;
 }
 
-/* What a moment may mend, such as a partition without a leader, is tried again for a moment. */
+/* What a moment may mend is tried again for a moment. */
 static void do_job(struct desk *desk, struct job *job)
 {
     int64_t until_ms = clock_ms() + TRY_MS;
@@ -55,7 +58,8 @@ static void do_job(struct desk *desk, struct job *job)
             return;
         }
         job->done = job->work(job->context, job->asked, &desk->cancel, &job->answer, &job->error);
-        if (job->done || job->error.verdict != VERDICT_RETRY || clock_ms() >= until_ms)
+        if (job->done || !job->again || job->error.verdict != VERDICT_RETRY ||
+            clock_ms() >= until_ms)
             return;
         buffer_clear(&job->answer);
         clock_rest(REST_MS);
@@ -90,7 +94,7 @@ struct desk *desk_new(struct error *error)
     return NULL;
 }
 
-void desk_end(struct desk *desk)
+void desk_cancel(struct desk *desk)
 {
     if (desk == NULL)
         return;
@@ -98,7 +102,13 @@ void desk_end(struct desk *desk)
     atomic_store(&desk->cancel, true);
     (void)pthread_cond_broadcast(&desk->news);
     (void)pthread_mutex_unlock(&desk->lock);
-    (void)pthread_join(desk->thread, NULL);
+}
+
+void desk_end(struct desk *desk)
+{
+    desk_cancel(desk);
+    if (desk != NULL)
+        (void)pthread_join(desk->thread, NULL);
 }
 
 void desk_free(struct desk *desk)
@@ -122,7 +132,8 @@ static cJSON *read_body(const struct server_request *request)
     return NULL;
 }
 
-void desk_take(struct desk *desk, struct server_request *request, desk_work *task, void *context)
+void desk_take(struct desk *desk, struct server_request *request, bool again, desk_work *task,
+               void *context)
 {
     cJSON *asked = read_body(request);
     if (asked == NULL) {
@@ -133,6 +144,7 @@ void desk_take(struct desk *desk, struct server_request *request, desk_work *tas
     *job = (struct job){.request = request,
                         .work = task,
                         .context = context,
+                        .again = again,
                         .asked = asked,
                         .answer = buffer_new(DESK_ANSWER)};
     (void)pthread_mutex_lock(&desk->lock);
@@ -157,7 +169,7 @@ void desk_answer(struct server_request *request)
 {
     struct job *job = server_state(request);
     if (job->done && !job->answer.overflowed)
-        server_answer(request, 200, "application/json", buffer_text(&job->answer), NULL);
+        server_answer(request, 200, "application/json", buffer_text(&job->answer), JSON_HEADERS);
     else if (job->done)
         server_answer_error(request, 500, "too-large", "the answer is too large", NULL);
     else

@@ -18,9 +18,10 @@
 #define DESK_MOST   8
 #define DESK_ANSWER ((size_t)16 << 20) /* bytes of an answer */
 
-/* Does the work, which may be tried again after VERDICT_RETRY: `asked` is the request's body, an
- * object, empty where there was none. Puts JSON into `answer`, or returns false with `error`. Gives
- * up soon after *cancel has become true. On the desk's thread. */
+/* Does the work: `asked` is the request's body, an object, empty where there was none. Puts JSON
+ * into `answer`, or returns false with `error`. Its own limits bound it; it gives up when *cancel
+ * has become true, as soon as the answer of Kafka that it waits for has come or is overdue. On the
+ * desk's thread. */
 typedef bool desk_work(void *context, const cJSON *asked, const atomic_bool *cancel,
                        struct buffer *answer, struct error *error);
 
@@ -28,16 +29,22 @@ struct desk;
 
 struct desk *desk_new(struct error *error) MUST_CHECK;
 
-/* Cancels what is under way; all requests are handed back to the server, which must still be there,
- * and no more are taken. NULL is allowed. */
+/* Nothing more is begun, and what is under way is told to give up: at the beginning of a drain, so
+ * that it has all of it to do so. Does not wait. NULL is allowed. */
+void desk_cancel(struct desk *desk);
+
+/* The same, and waits until all requests are handed back to the server, which must still be there.
+ * NULL is allowed. */
 void desk_end(struct desk *desk);
 
 /* After desk_end, and when the server is gone. NULL is allowed. */
 void desk_free(struct desk *desk);
 
 /* On the server's loop: the request sleeps until its work is done, or is answered at once when it
- * cannot be taken. */
-void desk_take(struct desk *desk, struct server_request *request, desk_work *work, void *context);
+ * cannot be taken. `again`: the work only reads, and is tried again for a moment after
+ * VERDICT_RETRY, such as for a partition whose leader is being chosen. */
+void desk_take(struct desk *desk, struct server_request *request, bool again, desk_work *work,
+               void *context);
 
 /* On the server's loop: answers a request whose work is done. */
 void desk_answer(struct server_request *request);

@@ -29,8 +29,6 @@
 #include "bridge/enricher/engine.h"
 #include "bridge/enricher/erasing.h"
 
-#define ERASED "ERASED" /* the trigger of such a tombstone */
-
 /* Of the table of what is erased; the caller frees. No model's name has a slash in it. */
 static char *key_of(int number, const char *model, const char *record_id)
 {

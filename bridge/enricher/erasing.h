@@ -12,6 +12,7 @@
 
 /* Headers of an order, and what they say. */
 #define ERASE_HEADER "erase"
+#define ERASED       "ERASED" /* the trigger of a tombstone that comes of it */
 #define ERASE_SET    "set"
 #define ERASE_LIFT   "lift"
 #define ERASE_ASK    "ask" /* changes nothing: the answer shows that all earlier orders are done */

@@ -18,6 +18,7 @@
 #define ROWS_MOST      1000  /* shown: those with most to tell */
 #define BACKFILLS_MOST 200
 #define SYNCS_MOST     200
+#define FOUND_MOST     4096
 
 struct standing {
     int place;
@@ -76,8 +77,28 @@ void engine_forget_standings(struct engine *engine)
     table_free(&engine->standings);
 }
 
+/* The standing of a waiting record. Ids are held once (pending_integration), and neighbours in the
+ * table often share one: most are found without making a key. */
+struct found {
+    const char *integration_id;
+    int place;
+    struct standing *standing;
+};
+
+static struct standing *standing_of_record(struct engine *engine, struct found *found,
+                                           const struct record *record)
+{
+    uintptr_t mixed = ((uintptr_t)record->integration_id >> 4) * 31 + (uintptr_t)record->place;
+    struct found *one = &found[mixed % FOUND_MOST];
+    if (one->integration_id != record->integration_id || one->place != record->place)
+        *one = (struct found){record->integration_id, record->place,
+                              standing_of(engine, record->place, record->integration_id)};
+    return one->standing;
+}
+
 static void count_waiting(struct engine *engine)
 {
+    struct found *found = memory_new(FOUND_MOST, sizeof *found);
     size_t cursor = 0;
     const struct table_slot *slot;
     while ((slot = table_next(&engine->standings, &cursor)) != NULL)
@@ -87,12 +108,13 @@ static void count_waiting(struct engine *engine)
         const struct record *record = slot->value;
         if (record->integration_id == NULL) /* it is not known yet whose it is */
             continue;
-        struct standing *standing = standing_of(engine, record->place, record->integration_id);
+        struct standing *standing = standing_of_record(engine, found, record);
         if (standing == NULL)
             continue;
         if (standing->waiting++ == 0 || record->now.first_ms < standing->oldest_ms)
             standing->oldest_ms = record->now.first_ms;
     }
+    free(found);
 }
 
 static int by_need(const void *a, const void *b)

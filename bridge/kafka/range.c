@@ -95,6 +95,11 @@ const char *range_header(const rd_kafka_message_t *message, const char *name, si
     return value;
 }
 
+int range_partition_of(const void *key, size_t length, int partitions)
+{
+    return rd_kafka_msg_partitioner_murmur2(NULL, key, length, partitions, NULL, NULL);
+}
+
 int64_t range_timestamp(const rd_kafka_message_t *message)
 {
     return rd_kafka_message_timestamp(message, NULL);

@@ -43,6 +43,9 @@ void range_stop(struct range *range);
     INT64_MAX /* up to the log's end now, whatever transactions are still open there */
 #define RANGE_LOST (-1)
 
+/* The partition of a topic of so many in which messages with this key are. */
+int range_partition_of(const void *key, size_t length, int partitions) MUST_CHECK;
+
 /* When a message was written, in milliseconds of the wall clock of who wrote it or of the broker,
  * as its topic says; -1 = not known. */
 int64_t range_timestamp(const rd_kafka_message_t *message);

@@ -39,13 +39,16 @@ async function ask(method, name, body) {
   throw new Error(told.error?.message ?? `the bridge answers ${answer.status}`);
 }
 
-function current() {
-  const name = location.hash.slice(1);
-  return VIEWS.includes(name) ? name : "flow";
-}
+let shown = "flow";
 
 function show() {
-  const name = current();
+  const name = location.hash.slice(1);
+  if (VIEWS.includes(name)) shown = name;
+  else if (name) return; // the link to the content is no view
+  showView(shown);
+}
+
+function showView(name) {
   for (const view of VIEWS) find(`#${view}`).hidden = view !== name;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.hash === `#${name}`) link.setAttribute("aria-current", "page");
@@ -59,7 +62,7 @@ async function look() {
   try {
     const [flow, board] = await Promise.all([ask("GET", "flow"), ask("GET", "board")]);
     showFlow(flow);
-    showBoard(board, flow.wall_ms);
+    showBoard(board, flow.wall_ms, flow.parts);
     find("#token-button").hidden = !flow.takes_token;
     find("#replay").disabled = !flow.takes_token;
     find("#replay").title = flow.takes_token ? "" : "admin.token is not set: nothing can be changed here";

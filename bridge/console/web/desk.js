@@ -15,6 +15,8 @@ function choice() {
   return {code: find("#letters-code").value, model: find("#letters-model").value};
 }
 
+let more = false;
+
 function showLetters() {
   const {code, model} = choice();
   const rows = letters.filter((row) => (!code || row.error_code === code) && (!model || row.model === model));
@@ -24,7 +26,7 @@ function showLetters() {
     element("td", {class: "id"}, row.integration_id ?? "–"),
     element("td", {class: "number"}, (row.attempts ?? "–") + (row.replayed ? `, sent back ${row.replayed}×` : "")),
     element("td", {class: "id"}, `${row.partition}:${row.offset}`))), "none");
-  return rows.length;
+  find("#letters-note").textContent = `${number(rows.length)} shown${more ? ", older ones are in the topic" : ""}. Letters stay in the topic when they were sent back.`;
 }
 
 export async function readLetters() {
@@ -32,12 +34,12 @@ export async function readLetters() {
   note.textContent = "reading…";
   try {
     const told = await ask("GET", "letters");
-    letters = told.letters.sort((a, b) => b.written_at_ms - a.written_at_ms || b.offset - a.offset);
+    letters = told.letters;
+    more = told.more;
     const distinct = (name) => [...new Set(letters.map((row) => row[name]).filter(Boolean))].sort();
     options(find("#letters-code"), distinct("error_code"));
     options(find("#letters-model"), distinct("model"));
-    const shown = showLetters();
-    note.textContent = `${number(shown)} shown${told.more ? ", older ones are in the topic" : ""}. Letters stay in the topic when they were sent back.`;
+    showLetters();
   } catch (error) {
     note.textContent = error.message;
   }
@@ -66,7 +68,9 @@ async function replay() {
     note.textContent = "sending…";
     const done = await ask("POST", "replay", wish);
     await readLetters();
-    note.textContent = `${number(done.sent)} letters were sent back.` + (done.left ? ` ${number(done.left)} cannot be.` : "");
+    note.textContent = [`${number(done.sent)} letters were sent back.`, done.left > 0 && `${number(done.left)} cannot be.`,
+      done.problem && `Then it could not go on: ${done.problem}`, done.interrupted && !done.problem && "There are more: send again.",
+      done.forgotten > 0 && `Up to ${number(done.forgotten)} may be sent once more by a later replay.`].filter(Boolean).join(" ");
   } catch (error) {
     note.textContent = error.message;
   }
@@ -112,9 +116,11 @@ async function lookUp(event) {
   note.textContent = "looking…";
   try {
     const told = await ask("POST", "record", {model: find("#record-model").value.trim(), record_id: find("#record-id").value.trim()});
-    fill(find("#record-events"), told.events.reverse().map(eventItem), "none");
-    fill(find("#record-snapshots"), told.snapshots.reverse().map(snapshotItem), "none");
-    note.textContent = `${number(told.looked_at)} messages were looked at` + (told.whole ? "." : "; older ones are in the topics.");
+    const newest = (a, b) => b.written_at_ms - a.written_at_ms || b.offset - a.offset;
+    fill(find("#record-events"), told.events.sort(newest).map(eventItem), "none");
+    fill(find("#record-snapshots"), told.snapshots.sort(newest).map(snapshotItem), "none");
+    note.textContent = `${number(told.looked_at)} messages were looked at` + (told.whole ? "." : "; older ones are in the topics.") +
+      (told.erased ? " The record was erased: nothing from before is shown." : "");
   } catch (error) {
     note.textContent = error.message;
   }

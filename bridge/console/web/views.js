@@ -2,14 +2,22 @@
 
 import {element, fill, find, moment, number, rate, span} from "./format.js";
 
+const OLD_MS = 15000;
+
 let before; // the flow asked for last
 let sorting = {key: "waiting", down: true};
 let standings = [];
+let standingsAll = 0; // the bridge tells the thousand with most to tell
+const met = new Map(); // of each running backfill: how far it was when this page saw it first
 
-// A counter's rise a second since the answer before; undefined after a restart.
+const startOf = (flow) => flow.wall_ms - flow.uptime_ms;
+
+// A counter's rise a second since the answer before; undefined when the process is another one since.
 function rise(flow, name) {
-  const seconds = before && (flow.uptime_ms - before.uptime_ms) / 1000;
-  return seconds > 0 ? (flow.now[name] - before.now[name]) / seconds : undefined;
+  if (!before || flow.instance !== before.instance || Math.abs(startOf(flow) - startOf(before)) > 2000) return undefined;
+  const seconds = (flow.uptime_ms - before.uptime_ms) / 1000;
+  const more = flow.now[name] - before.now[name];
+  return seconds > 0 && more >= 0 ? more / seconds : undefined;
 }
 
 function showConditions(health) {
@@ -66,21 +74,38 @@ function showStandings() {
     if (head.firstElementChild.dataset.sort === sorting.key) head.setAttribute("aria-sort", sorting.down ? "descending" : "ascending");
     else head.removeAttribute("aria-sort");
   }
-  find("#standings-note").textContent = rows.length > 500 ? `500 of ${number(rows.length)} are shown: filter for others` : "";
+  find("#standings-note").textContent = [rows.length > 500 && `500 of ${number(rows.length)} are shown: filter for others.`,
+    standingsAll > standings.length && `Of ${number(standingsAll)} in all the ${number(standings.length)} with most waiting and most dead letters are known here.`]
+    .filter(Boolean).join(" ");
 }
 
+// Its speed is that since this page saw it first: what it did before may have had pauses in it.
 function backfillText(row, wall) {
-  const seconds = ((row.ended_at_ms || wall) - row.started_at_ms) / 1000;
-  const speed = seconds > 0 ? row.met / seconds : 0;
-  const left = row.total > row.met && speed > 0 ? `, about ${span((row.total - row.met) / speed * 1000)} left` : "";
   const of = row.total === undefined ? "" : ` of ${number(row.total)}`;
-  const end = row.state === "done" ? ` in ${span(seconds * 1000)}` : left;
-  return `${row.state}: ${number(row.met)}${of} records, ${number(row.pages)} pages, ${rate(speed)}/s${end}`;
+  const text = `${row.state}: ${number(row.met)}${of} records, ${number(row.pages)} pages`;
+  if (row.state === "done" || row.state === "failed") return `${text}, after ${span(row.ended_at_ms - row.started_at_ms)}`;
+  const key = `${row.integration_id}/${row.model}/${row.started_at_ms}`;
+  if (!met.has(key)) met.set(key, {met: row.met, wall});
+  const first = met.get(key);
+  const speed = wall > first.wall ? (row.met - first.met) / (wall - first.wall) * 1000 : 0;
+  const left = row.total > row.met && speed > 0 ? `, about ${span((row.total - row.met) / speed * 1000)} left` : "";
+  return speed > 0 ? `${text}, ${rate(speed)}/s${left}` : text;
 }
 
-export function showBoard(board, wall) {
+// `told` is the board and its age; a part that has not written yet, or hangs, is said to be so.
+export function showBoard(told, wall, parts) {
+  const board = told.age_ms < OLD_MS ? told.board : null;
   standings = board?.standings ?? [];
+  standingsAll = board?.standings_all ?? 0;
   showStandings();
+  for (const note of document.querySelectorAll(".board-note")) {
+    note.hidden = board !== null;
+    note.textContent = parts.includes("enricher") ? "The enricher is asked…" : "No enricher runs in this process.";
+  }
+  if (board === null) {
+    for (const list of ["#syncs", "#backfills-list"]) find(list).replaceChildren();
+    return;
+  }
   fill(find("#syncs"), (board?.syncs ?? []).map((row) => element("li", {},
     element("code", {}, row.integration_id), ` ${row.done} of ${row.models} models complete, since ${span(wall - row.began_at_ms)}`)), "none");
   fill(find("#backfills-list"), (board?.backfills ?? []).map((row) => {
