@@ -9,6 +9,7 @@ run.py memcheck      the short flow under valgrind: no error, and no memory that
 
 With SANITIZER=address|undefined|thread in the environment the programs are built with that sanitizer, deadlines are
 longer, and of the end-to-end tests those marked `plain` are left out.
+`run.py` runs end-to-end tests side by side, one on each processor, and those marked `alone` behind them; the others one by one.
 The exit code is 0 only when nothing failed and nothing was skipped.
 """
 
@@ -86,8 +87,13 @@ def units():
         yield unit_program(name)
 
 
-def end_to_end(marks, arguments, wrapper=WRAPPER):
+def end_to_end(marks, arguments, wrapper=WRAPPER, workers=1):
+    """With several workers each has a Kafka and a registry of its own; what is timed alone is marked `alone`, and runs behind them."""
     make("all", *STAMPS)
+    if workers > 1:
+        os.environ.setdefault("E2E_TIMEOUT_FACTOR", "4" if SANITIZER else "2")
+        together = end_to_end(f"{marks} and not alone", ["-n", str(workers), "--dist", "worksteal", *arguments], wrapper)
+        return tuple(map(sum, zip(together, end_to_end(f"{marks} and alone", arguments, wrapper))))
     RESULTS.unlink(missing_ok=True)
     if SANITIZER:
         marks = f"{marks} and not plain"
@@ -117,7 +123,7 @@ def main(arguments):
     if what in ("all", "unit"):
         results += units()
     if what in ("all", "e2e"):
-        results.append(end_to_end("not long", arguments[1:]))
+        results.append(end_to_end("not long", arguments[1:], workers=os.cpu_count() if what == "all" else 1))
     if what == "long":
         results.append(end_to_end("long", arguments[1:]))
         if len(arguments) == 1:

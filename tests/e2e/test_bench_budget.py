@@ -9,6 +9,8 @@ from budget.runner import run
 from budget.scenario import LIMIT, Scenario, at_least, at_most
 from budget.scenarios import SCENARIOS
 
+pytestmark = pytest.mark.alone
+
 SMALL = Scenario(
     "small",
     models=("residents", "units"),

@@ -10,6 +10,8 @@ from chaos.mutants import __main__ as mutants
 from chaos.run import run
 from harness.process import TOP
 
+pytestmark = pytest.mark.alone
+
 SANITIZED = bool(os.environ.get("SANITIZER"))
 
 

@@ -13,6 +13,8 @@ from harness.raw import ask, post, statuses
 from harness.simulator import SECRET
 from harness.wait import wait_until
 
+pytestmark = pytest.mark.alone
+
 MODELS = ["residents"]
 KIB = 1024
 
