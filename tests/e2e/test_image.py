@@ -112,7 +112,7 @@ def test_bill_of_materials(images):
         assert name in named
 
 
-def test_the_whole_flow_inside(images, monkeypatch, simulator, bridge, kafka, registry, snapshots, prefix):
+def test_the_whole_flow_inside(images, monkeypatch, programs, simulator, bridge, kafka, registry, snapshots, prefix):
     """As an engine runs it: process 1, a root that cannot be written, no rights. Foreign architectures under qemu-user."""
     monkeypatch.setenv("BRIDGE_WRAPPER", images.wrapper())
     propexo = simulator(records=100, integrations=3, models=MODELS, limit_per_minute=0, latency_ms=5, shape="mixed")
@@ -124,6 +124,8 @@ def test_the_whole_flow_inside(images, monkeypatch, simulator, bridge, kafka, re
     assert re.search(r"^CapPrm:\t0+$", status, re.M)
     mounts = [line.split() for line in Path(f"/proc/{process}/mountinfo").read_text().splitlines()]
     assert [fields[5].split(",")[0] for fields in mounts if fields[4] == "/"][-1:] == ["ro"]
+    check = [*images.wrapper().split(), "propexo-bridge", "health", "live", "--set", f"admin.listen={running.wait_ready()['admin']}"]
+    assert subprocess.run(check, cwd=programs.directory, stdout=subprocess.PIPE, text=True, check=True).stdout == "ok\n"
     propexo.begin(running.receiver_url(), rate=100, changes=500)
     propexo.wait_changes_done()
     kafka.wait_consumed(prefix, f"{prefix}.events.")

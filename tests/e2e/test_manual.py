@@ -169,3 +169,27 @@ def test_drain(bridge, own_kafka, tmp_path):
     own_kafka.thaw()
     assert drain("60", listen=f"0.0.0.0:{admin.rsplit(':', 1)[1]}") == (0, "")
     assert drain("1", listen="127.0.0.1:1")[0] == 69
+
+
+def test_health(bridge, own_kafka):
+    """It says what the probes say: for a container that has neither a shell nor curl."""
+    own_kafka.start()
+    running = bridge("receive", {"kafka.bootstrap.servers": own_kafka.bootstrap, "bridge.models": MODELS, "receiver.secret": "", "receiver.allow_unsigned": True})
+    admin = running.wait_ready()["admin"]
+
+    def health(word, listen=admin):
+        command = [BRIDGE, "health", word, "--set", f"admin.listen={listen}"]
+        made = subprocess.run(command, capture_output=True, text=True, check=False, env=ENVIRONMENT)
+        return made.returncode, made.stdout
+
+    assert health("live") == (0, "ok\n")
+    code, told = health("ready", listen=f"0.0.0.0:{admin.rsplit(':', 1)[1]}")
+    assert code == 0 and '"ready":true' in told
+    own_kafka.freeze()
+    body = {"data": {"event": "DATA_NEW", "object": "units", "record_id": "u1", "payload": {}}, "meta": {"integration_id": "i1"}}
+    assert running.post(body).status == 503
+    wait_until(lambda: health("ready")[0] == 1, 10, "not ready without Kafka")
+    assert '"receiver":{"ok":false' in health("ready")[1] and health("live")[0] == 0
+    own_kafka.thaw()
+    assert health("live", listen="127.0.0.1:1")[0] == 69
+    assert health("well")[0] == 64
