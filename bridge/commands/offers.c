@@ -17,9 +17,9 @@ static bool offer_replay(void *context, const cJSON *asked, const atomic_bool *c
 void offers_open(struct offers *offers, struct admin *admin, const char *parts)
 {
     static const struct admin_offer all[] = {
-        {"/console/letters", "GET", false, true, offer_letters},
-        {"/console/replay", "POST", true, false, offer_replay},
-        {"/console/record", "POST", true, true, offer_record}, /* the last: admin.records */
+        {"/console/letters", "GET", false, offer_letters},
+        {"/console/replay", "POST", true, offer_replay},
+        {"/console/record", "POST", true, offer_record}, /* the last: admin.records */
     };
     size_t count = ARRAY_LENGTH(all) - !offers->config->admin.records;
     admin_offer(admin, parts, all, count, offers);

@@ -234,7 +234,7 @@ static bool answer_offer(const struct admin *admin, struct server_request *reque
         if (strcmp(server_path(request), offer->path) != 0)
             continue;
         if (may(admin, request, offer->method, offer->guarded))
-            desk_take(admin->desk, request, offer->again, offer->work, admin->context);
+            desk_take(admin->desk, request, offer->work, admin->context);
         return true;
     }
     return false;

@@ -29,7 +29,6 @@ struct admin_offer {
     const char *path; /* /console/letters */
     const char *method;
     bool guarded; /* it changes something or shows fields: it asks for the token */
-    bool again;   /* it only reads: see desk_take */
     desk_work *work;
 };
 

@@ -16,7 +16,6 @@ struct job {
     struct server_request *request;
     desk_work *work;
     void *context;
-    bool again;
     cJSON *asked;
     struct buffer answer;
     struct error error;
@@ -58,8 +57,7 @@ static void do_job(struct desk *desk, struct job *job)
             return;
         }
         job->done = job->work(job->context, job->asked, &desk->cancel, &job->answer, &job->error);
-        if (job->done || !job->again || job->error.verdict != VERDICT_RETRY ||
-            clock_ms() >= until_ms)
+        if (job->done || job->error.verdict != VERDICT_RETRY || clock_ms() >= until_ms)
             return;
         buffer_clear(&job->answer);
         clock_rest(REST_MS);
@@ -132,8 +130,7 @@ static cJSON *read_body(const struct server_request *request)
     return NULL;
 }
 
-void desk_take(struct desk *desk, struct server_request *request, bool again, desk_work *task,
-               void *context)
+void desk_take(struct desk *desk, struct server_request *request, desk_work *task, void *context)
 {
     cJSON *asked = read_body(request);
     if (asked == NULL) {
@@ -144,7 +141,6 @@ void desk_take(struct desk *desk, struct server_request *request, bool again, de
     *job = (struct job){.request = request,
                         .work = task,
                         .context = context,
-                        .again = again,
                         .asked = asked,
                         .answer = buffer_new(DESK_ANSWER)};
     (void)pthread_mutex_lock(&desk->lock);

@@ -19,9 +19,10 @@
 #define DESK_ANSWER ((size_t)16 << 20) /* bytes of an answer */
 
 /* Does the work: `asked` is the request's body, an object, empty where there was none. Puts JSON
- * into `answer`, or returns false with `error`. Its own limits bound it; it gives up when *cancel
- * has become true, as soon as the answer of Kafka that it waits for has come or is overdue. On the
- * desk's thread. */
+ * into `answer`, or returns false with `error` when nothing was changed: after VERDICT_RETRY, such
+ * as for a partition whose leader is being chosen, it is then tried again for a moment. Its own
+ * limits bound it; it gives up when *cancel has become true, as soon as the answer of Kafka that it
+ * waits for has come or is overdue. On the desk's thread. */
 typedef bool desk_work(void *context, const cJSON *asked, const atomic_bool *cancel,
                        struct buffer *answer, struct error *error);
 
@@ -41,10 +42,8 @@ void desk_end(struct desk *desk);
 void desk_free(struct desk *desk);
 
 /* On the server's loop: the request sleeps until its work is done, or is answered at once when it
- * cannot be taken. `again`: the work only reads, and is tried again for a moment after
- * VERDICT_RETRY, such as for a partition whose leader is being chosen. */
-void desk_take(struct desk *desk, struct server_request *request, bool again, desk_work *work,
-               void *context);
+ * cannot be taken. */
+void desk_take(struct desk *desk, struct server_request *request, desk_work *work, void *context);
 
 /* On the server's loop: answers a request whose work is done. */
 void desk_answer(struct server_request *request);
