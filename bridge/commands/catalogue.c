@@ -168,8 +168,7 @@ const struct command commands[] = {
     {{"health", "live ready", 0},
      "ask whether the service here lives, or is ready",
      "Prints what /healthz or /readyz says at admin.listen. Exit code 1 when it is not well, 69 "
-     "when "
-     "nobody answers: for the health check of a container.",
+     "when nobody answers: for the health check of a container.",
      "health live",
      CONFIG_NEED_NOTHING,
      health},

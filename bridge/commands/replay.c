@@ -166,9 +166,11 @@ static int conclude(const struct command *command, bool ok, const struct error *
         (void)fprintf(stderr, "\r\033[K");
     warn_forgotten(replay);
     if (has_option(command->arguments, OPTION_JSON)) {
-        char *text = replay_report_json(&replay->report, replay->dry_run, interrupted);
+        cJSON *root = replay_report_json(&replay->report, replay->dry_run, interrupted);
+        char *text = cJSON_Print(root);
         (void)puts(text);
-        free(text);
+        cJSON_free(text);
+        cJSON_Delete(root);
     } else {
         replay_report_print(&replay->report, replay->dry_run, interrupted);
     }
@@ -266,13 +268,11 @@ int command_replay(const struct config *config, const struct arguments *argument
 /* What a wish brought: the report, with what standard error would have had. */
 static void append_report(const struct replay *replay, const char *problem, struct buffer *answer)
 {
-    char *text = replay_report_json(&replay->report, replay->dry_run, !replay_is_finished(replay));
-    cJSON *root = cJSON_Parse(text);
-    free(text);
+    cJSON *root = replay_report_json(&replay->report, replay->dry_run, !replay_is_finished(replay));
     (void)cJSON_AddNumberToObject(root, "forgotten", (double)forgotten(replay));
     if (problem != NULL)
         (void)cJSON_AddStringToObject(root, "problem", problem);
-    text = cJSON_PrintUnformatted(root);
+    char *text = cJSON_PrintUnformatted(root);
     (void)buffer_append_text(answer, text);
     cJSON_free(text);
     cJSON_Delete(root);

@@ -236,7 +236,7 @@ static void add_number(cJSON *object, const char *name, int64_t number)
     (void)cJSON_AddNumberToObject(object, name, (double)number);
 }
 
-char *replay_report_json(const struct replay_report *report, bool dry_run, bool interrupted)
+cJSON *replay_report_json(const struct replay_report *report, bool dry_run, bool interrupted)
 {
     const struct replay_row **rows = sorted(report);
     cJSON *root = cJSON_CreateObject();
@@ -261,7 +261,5 @@ char *replay_report_json(const struct replay_report *report, bool dry_run, bool 
                                 report->places == NULL ? cJSON_CreateArray()
                                                        : cJSON_Duplicate(report->places, true));
     add_number(root, "cannot_be_sent_more", report->unplaced);
-    char *text = cJSON_Print(root);
-    cJSON_Delete(root);
-    return text;
+    return root;
 }

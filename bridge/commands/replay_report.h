@@ -40,8 +40,8 @@ void replay_report_free(struct replay_report *report);
 /* What standard output gets. `interrupted`: there may be more to do. */
 void replay_report_print(const struct replay_report *report, bool dry_run, bool interrupted);
 
-/* The same as JSON text that the caller frees. */
-char *replay_report_json(const struct replay_report *report, bool dry_run,
-                         bool interrupted) MUST_CHECK;
+/* The same as JSON; the caller deletes it. */
+cJSON *replay_report_json(const struct replay_report *report, bool dry_run,
+                          bool interrupted) MUST_CHECK;
 
 #endif

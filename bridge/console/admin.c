@@ -81,8 +81,7 @@ static void answer_metrics(const struct admin *admin, struct server_request *req
 static void answer_json(struct server_request *request, cJSON *root)
 {
     char *text = cJSON_PrintUnformatted(root);
-    server_answer(request, 200, "application/json", text,
-                  "cache-control: no-store\nx-content-type-options: nosniff");
+    server_answer(request, 200, "application/json", text, DATA_HEADERS);
     cJSON_free(text);
     cJSON_Delete(root);
 }
@@ -101,7 +100,7 @@ static void answer_flow(const struct admin *admin, struct server_request *reques
     (void)cJSON_AddBoolToObject(root, "takes_token", *admin->config->admin.token != '\0');
     (void)cJSON_AddBoolToObject(root, "shows_records", admin->config->admin.records);
     (void)cJSON_AddBoolToObject(root, "ready", ready);
-    (void)cJSON_AddItemToObject(root, "health", cJSON_Parse(buffer_text(&report)));
+    (void)cJSON_AddRawToObject(root, "health", buffer_text(&report));
     (void)cJSON_AddItemToObject(root, "now", history_now());
     buffer_free(&report);
     answer_json(request, root);

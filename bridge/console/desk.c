@@ -6,11 +6,10 @@
 #include "bridge/base/clock.h"
 #include "bridge/base/memory.h"
 #include "bridge/codec/json_parse.h"
+#include "bridge/console/pages.h"
 
 #define TRY_MS  5000
 #define REST_MS 300
-
-#define JSON_HEADERS "cache-control: no-store\nx-content-type-options: nosniff"
 
 struct job {
     struct server_request *request;
@@ -165,7 +164,7 @@ void desk_answer(struct server_request *request)
 {
     struct job *job = server_state(request);
     if (job->done && !job->answer.overflowed)
-        server_answer(request, 200, "application/json", buffer_text(&job->answer), JSON_HEADERS);
+        server_answer(request, 200, "application/json", buffer_text(&job->answer), DATA_HEADERS);
     else if (job->done)
         server_answer_error(request, 500, "too-large", "the answer is too large", NULL);
     else

@@ -23,4 +23,7 @@ extern const size_t console_page_count;
     "frame-ancestors 'none'\nx-content-type-options: nosniff\nreferrer-policy: no-referrer" \
     "\ncache-control: no-cache"
 
+/* What every answer with data for these files bears: it is kept nowhere, and never run. */
+#define DATA_HEADERS "cache-control: no-store\nx-content-type-options: nosniff"
+
 #endif

@@ -14,7 +14,7 @@
 #include "tests/unit/fake_http.h"
 
 #define MAX_BODY   2000
-#define TIMEOUT_MS 300
+#define TIMEOUT_MS 1000
 #define MANY_TIMES 10000
 #define GOOD       "{\"results\":{\"id\":\"r\",\"integration_id\":\"i\"}}"
 #define REFUSAL    "{\"error\":{\"code\":\"x\"}}"
