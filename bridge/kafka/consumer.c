@@ -32,7 +32,7 @@ struct consumer {
         ANEW_NARROW, /* it came; our topics alone are subscribed to next */
         ANEW_DONE,
     } anew;
-    bool lost; /* the session timed out, and nothing was assigned since */
+    bool bereft; /* what was assigned was taken away, and nothing was assigned since */
     int64_t session_ms;
     int64_t settled_ms; /* when the first assignment had been taken over; 0: not yet */
     bool failed;
@@ -181,14 +181,14 @@ static void on_rebalance(rd_kafka_t *handle, rd_kafka_resp_err_t code,
         return;
     }
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
-        consumer->lost = false;
+        consumer->bereft = false;
         assign(consumer, partitions);
         if (consumer->settled_ms == 0)
             consumer->settled_ms = clock_ms();
         return;
     }
-    consumer->lost = rd_kafka_assignment_lost(handle) != 0;
-    if (consumer->lost)
+    consumer->bereft = true;
+    if (rd_kafka_assignment_lost(handle) != 0)
         log_warn("assignment_lost");
     consumer->callbacks.revoked(consumer->callbacks.context);
     consumer->incomplete = 0;
@@ -316,13 +316,14 @@ static bool survive(const struct consumer *consumer, rd_kafka_message_t *message
         return true;
     }
     rd_kafka_message_destroy(message);
-    /* After a session that timed out here, but not yet there, librdkafka (2.0.2) sends a heartbeat
-     * without a member id, and takes the answer for that of a group which has another process of
-     * this name. */
-    if (fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && consumer->lost)
+    /* On the way back into the group it can be this process itself that is in its own way. After a
+     * session that timed out here, but not yet there, librdkafka (2.0.2) sends a heartbeat without
+     * a member id; and it can ask to join twice within milliseconds, of which the group, to which
+     * each is a stranger of the same name, keeps the later one and refuses the other. */
+    if (fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && consumer->bereft)
         return error_set(error, VERDICT_RETRY,
-                         "the session in the consumer group timed out, and the group cannot be "
-                         "joined again without a new start");
+                         "the partitions were taken away, and the consumer group cannot be joined "
+                         "again without a new start");
     bool is_fenced = fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
     bool is_certain = !is_fenced || !is_new_here(consumer);
     return error_set(error, is_certain ? VERDICT_CONFIGURATION : VERDICT_RETRY,

@@ -22,7 +22,7 @@
 #define LATE_MS    3200 /* an answer that comes behind the session's end */
 #define REVOKE_MS  3000 /* longer than until the next heartbeat after that */
 
-enum { HEARTBEAT = 12 };
+enum { JOIN_GROUP = 11, HEARTBEAT = 12 };
 
 struct bench {
     struct config config;
@@ -133,14 +133,19 @@ static enum verdict refused(struct bench *bench)
     return error.verdict;
 }
 
-static void test_another_process_of_the_name(void **state)
+static void settle(struct bench *bench)
 {
-    struct bench *bench = *state;
     struct error error;
     await_assigned(bench);
     int64_t until_ms = clock_ms() + SETTLE_MS;
     while (clock_ms() < until_ms)
         assert_int_equal(turn(bench, &error), CONSUMER_NOTHING);
+}
+
+static void test_another_process_of_the_name(void **state)
+{
+    struct bench *bench = *state;
+    settle(bench);
     rd_kafka_mock_push_request_errors(bench->cluster, HEARTBEAT, 1,
                                       RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
     assert_int_equal(refused(bench), VERDICT_CONFIGURATION);
@@ -171,12 +176,25 @@ static void test_a_session_that_timed_out(void **state)
     assert_int_equal(bench->revoked, 1);
 }
 
+/* It has no partitions and asks to join, which librdkafka can do twice: no sign either. */
+static void test_on_the_way_back(void **state)
+{
+    struct bench *bench = *state;
+    settle(bench);
+    rd_kafka_mock_push_request_errors(bench->cluster, JOIN_GROUP, 1,
+                                      RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
+    consumer_rejoin(bench->consumer);
+    assert_int_equal(refused(bench), VERDICT_RETRY);
+    assert_int_equal(bench->revoked, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_another_process_of_the_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_joining_that_was_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_session_that_timed_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_on_the_way_back, setup, teardown),
     };
     return cmocka_run_group_tests_name("consumer", tests, NULL, NULL);
 }
