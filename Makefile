@@ -36,10 +36,11 @@ OBJECTS   += $(BUILD)/tests/sanitizers/c11_threads.o
 endif
 SIMULATOR := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/simulator/*.c))
 UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
-BENCH     := $(patsubst tests/bench/%.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
+BENCH     := $(patsubst tests/bench/%.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c) $(filter-out %/bare_record.c,$(wildcard tests/bench/bare_*.c)) tests/bench/mock_kafka.c)
+BARE      := $(BUILD)/tests/bench/bare.o $(BUILD)/tests/bench/bare_record.o
 C_FILES   := $(wildcard bridge/*.[ch] bridge/*/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/simulator/*.[ch] tests/sanitizers/*.c tests/fuzz/*.[ch])
 
-.PHONY: deps all demo test test-unit test-e2e test-long test-memcheck chaos chaos-mutants fuzz fuzz-coverage chart image browser bench bench-encode bench-planner bench-budget lint format schemas install version libraries clean help
+.PHONY: deps all demo test test-unit test-e2e test-long test-memcheck chaos chaos-mutants fuzz fuzz-coverage chart image browser bench bench-quick bench-encode bench-planner bench-programs bench-parts bench-speed bench-growth bench-budget lint format schemas install version libraries clean help
 .DEFAULT_GOAL := all
 .SECONDARY:
 
@@ -61,9 +62,13 @@ $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(OBJECTS)
 	@echo "  ld  $@"
 	@$(CC) -o $@ $^ $(LIBS) $(FUZZ_LINK) -lcmocka
 
-$(BUILD)/bench_%: $(BUILD)/tests/bench/bench_%.o $(OBJECTS)
+$(BENCH): $(BUILD)/%: $(BUILD)/tests/bench/%.o $(BARE) $(OBJECTS)
 	@echo "  ld  $@"
 	@$(CC) -o $@ $^ $(LIBS)
+
+$(BUILD)/bridge_on_mock: $(BUILD)/bridge/main.o $(BUILD)/tests/bench/on_mock.o $(OBJECTS)
+	@echo "  ld  $@"
+	@$(CC) -o $@ $^ $(LIBS) -Wl,--wrap=topic_admin_compare
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -142,7 +147,10 @@ image: ## the images of the bridge and the simulator, by Docker or without it (I
 	@test "$(IMAGE_ENGINE)" = docker || { $(call install,buildah debootstrap qemu-user-static); }
 	@IMAGE_ENGINE=$(IMAGE_ENGINE) sh docker/build.sh $(IMAGE_ARCHES)
 
-bench: bench-encode bench-planner bench-budget ## all measurements; exit 1 when a target is missed
+bench: bench-encode bench-planner bench-speed bench-growth bench-budget ## all measurements, three hours; exit 1 when a target is missed
+
+bench-quick: bench-encode bench-planner ## the most telling of them, five minutes
+	@$(MAKE) --no-print-directory -s bench-speed ARGS="--quick"
 
 bench-encode: $(BUILD)/bench_encode ## the encoder beside bare cJSON and avro-c
 	@$(BUILD)/bench_encode
@@ -150,9 +158,35 @@ bench-encode: $(BUILD)/bench_encode ## the encoder beside bare cJSON and avro-c
 bench-planner: $(BUILD)/bench_planner ## 200,000 waiting records: memory, and the time of one plan
 	@$(BUILD)/bench_planner
 
+bench-programs: $(BENCH) $(BUILD)/bridge_on_mock build/bench/connect # what the measurements run beside the bridge
+
+bench-parts: deps
+	@$(call install,wrk)
+	@$(MAKE) --no-print-directory -s all bench-programs build/venv/.stamp build/e2e/kafka/.stamp build/e2e/registry/.stamp
+
+bench-speed: bench-parts ## beside the libraries alone, and beside Redpanda Connect (ARGS="name" chooses)
+	@BRIDGE_BUILD=$(abspath $(BUILD)) build/venv/bin/python tests/bench/speed $(ARGS)
+
+bench-growth: bench-parts build/bench/venv/.stamp ## what a thousand times as much costs, with charts (ARGS="name" chooses)
+	@BRIDGE_BUILD=$(abspath $(BUILD)) build/venv/bin/python tests/bench/growth $(ARGS)
+	@build/bench/venv/bin/python tests/bench/growth/charts.py
+
 bench-budget: deps ## what the API's requests buy, on a real Kafka, 30 minutes (ARGS="name" chooses)
 	@$(MAKE) --no-print-directory -s all build/venv/.stamp build/e2e/kafka/.stamp
 	@BRIDGE_BUILD=$(abspath $(BUILD)) build/venv/bin/python tests/bench/budget $(ARGS)
+
+# Its hashes stand in go.sum.
+build/bench/connect: $(wildcard tests/bench/connect/*.go tests/bench/connect/go.*)
+	@echo "building Redpanda Connect"
+	@mkdir -p $(@D)
+	@cd tests/bench/connect && GOFLAGS="-trimpath -buildvcs=false" go build -o $(abspath $@) .
+
+build/bench/venv/.stamp: tests/bench/growth/requirements.txt
+	@echo "fetching the Python packages of the charts"
+	@mkdir -p $(@D)
+	@$(E2E_PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 lint: deps $(BUILD)/gen/schemas.c ## formatting, static analysis, the room rule
 	@clang-format --dry-run --Werror $(C_FILES)

@@ -89,7 +89,7 @@ def units():
 
 def end_to_end(marks, arguments, wrapper=WRAPPER, workers=1):
     """With several workers each has a Kafka and a registry of its own; what is timed alone is marked `alone`, and runs behind them."""
-    make("all", *STAMPS)
+    make("all", *STAMPS, *([] if SANITIZER else ["bench-programs"]))
     if workers > 1:
         os.environ.setdefault("E2E_TIMEOUT_FACTOR", "4" if SANITIZER else "2")
         together = end_to_end(f"{marks} and not alone", ["-n", str(workers), "--dist", "worksteal", *arguments], wrapper)

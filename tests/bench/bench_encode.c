@@ -5,7 +5,6 @@
  * thread, since others may have their turn in between. Prints medians and their ratio; exits 1 when
  * the ratio is above the target, 70 when the two write different bytes.
  */
-#include <avro.h>
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,8 @@
 #include "bridge/codec/encoder.h"
 #include "bridge/codec/json_parse.h"
 #include "bridge/codec/wire.h"
+#include "tests/bench/bare.h"
+#include "tests/bench/bare_record.h"
 
 #define TARGET    2.0
 #define ROUNDS    4000
@@ -53,117 +54,19 @@ static const char RECORD[] =
     "{}}],\"vehicles\":[],\"integration_id\":\"clw9d1a7c0000qz8hf3k5j2m8\",\"integration_vendor\":"
     "\"YARDI\",\"property_id\":\"clw9d1b2e0004qz8h6r9s3t7v\"}";
 
-/* A value of the finished record, in the order of filling: what (a) sets without asking. */
-struct step {
-    avro_type_t type;
-    const char *text;
-    size_t size; /* of a text with its terminator; of an array or map */
-    int64_t whole;
-    double real;
-    int truth;
-};
-
-struct recipe {
-    struct step steps[256];
-    size_t count;
-};
-
 struct bare {
-    avro_schema_t schema;
-    avro_value_iface_t *class;
-    avro_value_t model; /* owns the recipe's texts */
-    avro_value_t record;
+    struct bare_class class;
+    struct bare_record values;
     avro_writer_t writer;
-    struct recipe recipe;
     char bytes[FRAME];
 };
-
-static void demand(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    (void)fprintf(stderr, "bench-encode: %s\n", what);
-    exit(70);
-}
-
-static void note(struct recipe *recipe, const avro_value_t *value)
-{
-    avro_value_t inner;
-    demand(recipe->count < ARRAY_LENGTH(recipe->steps), "the recipe is too small");
-    struct step *step = &recipe->steps[recipe->count++];
-    step->type = avro_value_get_type(value);
-    switch (step->type) {
-    case AVRO_STRING:
-        (void)avro_value_get_string(value, &step->text, &step->size);
-        break;
-    case AVRO_INT64:
-        (void)avro_value_get_long(value, &step->whole);
-        break;
-    case AVRO_DOUBLE:
-        (void)avro_value_get_double(value, &step->real);
-        break;
-    case AVRO_BOOLEAN:
-        (void)avro_value_get_boolean(value, &step->truth);
-        break;
-    case AVRO_UNION:
-        (void)avro_value_get_current_branch(value, &inner);
-        note(recipe, &inner);
-        break;
-    default:
-        (void)avro_value_get_size(value, &step->size);
-        for (size_t i = 0; i < step->size; i++) {
-            (void)avro_value_get_by_index(value, i, &inner, NULL);
-            note(recipe, &inner);
-        }
-    }
-}
-
-static int fill(avro_value_t *value, const struct step **next)
-{
-    const struct step *step = (*next)++;
-    avro_value_t inner;
-    int result = 0;
-    switch (step->type) {
-    case AVRO_STRING:
-        return avro_value_set_string_len(value, (char *)(uintptr_t)step->text, step->size);
-    case AVRO_INT64:
-        return avro_value_set_long(value, step->whole);
-    case AVRO_DOUBLE:
-        return avro_value_set_double(value, step->real);
-    case AVRO_BOOLEAN:
-        return avro_value_set_boolean(value, step->truth);
-    case AVRO_UNION:
-        result = avro_value_set_branch(value, (*next)->type == AVRO_NULL ? 0 : 1, &inner);
-        return result != 0 ? result : fill(&inner, next);
-    case AVRO_ARRAY:
-        result = avro_value_reset(value);
-        for (size_t i = 0; result == 0 && i < step->size; i++) {
-            result = avro_value_append(value, &inner, NULL);
-            result = result != 0 ? result : fill(&inner, next);
-        }
-        return result;
-    case AVRO_RECORD:
-        for (size_t i = 0; result == 0 && i < step->size; i++) {
-            result = avro_value_get_by_index(value, i, &inner, NULL);
-            result = result != 0 ? result : fill(&inner, next);
-        }
-        return result;
-    case AVRO_MAP: /* empty in this record */
-        return avro_value_reset(value);
-    default:
-        return 0;
-    }
-}
 
 /* One record by the libraries alone; returns the length of what they wrote. */
 static size_t run_bare(struct bare *bare)
 {
-    const struct step *next = bare->recipe.steps;
     cJSON *json = cJSON_ParseWithLength(RECORD, sizeof RECORD - 1);
     avro_writer_memory_set_dest(bare->writer, bare->bytes, sizeof bare->bytes);
-    demand(json != NULL && fill(&bare->record, &next) == 0 &&
-               avro_value_write(bare->writer, &bare->record) == 0,
-           "the libraries failed");
+    bare_record_write(&bare->class, &bare->values, bare->writer);
     cJSON_Delete(json);
     return (size_t)avro_writer_tell(bare->writer);
 }
@@ -175,42 +78,31 @@ static size_t run_ours(struct encoder *encoder, const void **bytes)
     struct encoding info;
     size_t length = 0;
     cJSON *json = json_parse(RECORD, sizeof RECORD - 1);
-    demand(encoder_avro(encoder, json, SCHEMA_ID, MAXIMUM, bytes, &length, &info, &error),
-           "the encoder failed");
-    demand(info.unmapped == 0, "the record does not fit its schema");
+    bare_demand(encoder_avro(encoder, json, SCHEMA_ID, MAXIMUM, bytes, &length, &info, &error),
+                "encoding");
+    bare_demand(info.unmapped == 0, "fitting the record to its schema");
     cJSON_Delete(json);
     return length;
 }
 
-/* Learns the values from a frame of the encoder's, so that both write the same. */
+/* Both write the same. */
 static void prepare(struct bare *bare, const struct schema *schema, const void *frame,
                     size_t length)
 {
-    demand(avro_schema_from_json_length(schema->text, schema->length, &bare->schema) == 0,
-           "the schema does not parse");
-    bare->class = avro_generic_class_from_schema(bare->schema);
-    demand(avro_generic_value_new(bare->class, &bare->model) == 0 &&
-               avro_generic_value_new(bare->class, &bare->record) == 0,
-           "there are no values");
-    avro_reader_t reader = avro_reader_memory((const char *)frame + WIRE_HEADER_SIZE,
-                                              (int64_t)(length - WIRE_HEADER_SIZE));
-    demand(avro_value_read(reader, &bare->model) == 0, "the frame does not decode");
-    avro_reader_free(reader);
+    bare->class = bare_class(schema);
+    bare->values = bare_record(&bare->class, frame, length);
     bare->writer = avro_writer_memory(bare->bytes, sizeof bare->bytes);
-    note(&bare->recipe, &bare->model);
-    demand(run_bare(bare) == length - WIRE_HEADER_SIZE &&
-               memcmp(bare->bytes, (const char *)frame + WIRE_HEADER_SIZE,
-                      length - WIRE_HEADER_SIZE) == 0,
-           "the libraries and the encoder write different bytes");
+    bare_demand(run_bare(bare) == length - WIRE_HEADER_SIZE &&
+                    memcmp(bare->bytes, (const char *)frame + WIRE_HEADER_SIZE,
+                           length - WIRE_HEADER_SIZE) == 0,
+                "writing the same bytes by the libraries and by the encoder");
 }
 
 static void release(struct bare *bare)
 {
     avro_writer_free(bare->writer);
-    avro_value_decref(&bare->model);
-    avro_value_decref(&bare->record);
-    avro_value_iface_decref(bare->class);
-    avro_schema_decref(bare->schema);
+    bare_record_free(&bare->values);
+    bare_class_free(&bare->class);
 }
 
 static double now_us(void)
@@ -242,7 +134,7 @@ int main(void)
     struct error error;
     const struct schema *schema = schema_find("residents");
     struct encoder *encoder = encoder_new(schema, &error);
-    demand(encoder != NULL, "there is no encoder");
+    bare_demand(encoder != NULL, "making an encoder");
     size_t length = run_ours(encoder, &bytes);
     prepare(&bare, schema, bytes, length);
     for (int round = -WARM_UP; round < ROUNDS; round++) {

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from bars import at_least, at_most
 from budget import figures
 from budget.runner import run
-from budget.scenario import LIMIT, Scenario, at_least, at_most
+from budget.scenario import LIMIT, Scenario
 from budget.scenarios import SCENARIOS
 
 pytestmark = pytest.mark.alone

@@ -17,6 +17,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(TOP / "tests" / "bench"), str(TOP / "tests" / "e2e")]
 
+from bars import cell, table
 from budget.runner import run
 from budget.scenarios import SCENARIOS
 from harness.kafka import Kafka
@@ -61,30 +62,22 @@ def measure_all(chosen, directory):
     return [results[scenario.name] for scenario in chosen]
 
 
-def cell(value):
-    if isinstance(value, float):
-        return f"{value:.2f}"
-    return "-" if value is None else str(value).partition("\n")[0]
-
-
 def by_id(result, figure):
     return {"requests.total": result.get("by_id_requests"), "seconds": result.get("by_id_seconds")}.get(figure, "")
 
 
-def table(results):
-    rows = [[name for name, _ in COLUMNS]]
+def rows(results):
     for result in results:
         for bar in result["bars"]:
             values = [result["scenario"], bar["name"], bar["bar"], cell(bar["value"]), cell(by_id(result, bar["name"]))]
-            rows.append([*values, "ok" if bar["ok"] else "MISSED"])
-    return "\n".join("  ".join(text[:width].ljust(width) for text, (_, width) in zip(row, COLUMNS)) for row in rows)
+            yield [*values, "ok" if bar["ok"] else "MISSED"]
 
 
 def main(patterns):
     chosen = choose(patterns)
     directory = Path(tempfile.mkdtemp(prefix="bench-budget-"))
     results = measure_all(chosen, directory)
-    print(table(results))
+    print(table(COLUMNS, rows(results)))
     if all(result["ok"] for result in results):
         shutil.rmtree(directory)
         return 0

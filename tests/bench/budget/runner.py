@@ -6,6 +6,7 @@ import traceback
 
 from confluent_kafka import KafkaException
 
+from bars import failed
 from budget import figures
 from budget.stage import Stage
 from harness.truth import assert_equals_truth
@@ -29,7 +30,7 @@ def run(scenario, kafka, directory, uninterrupted=None):
             bars = _measure(stage, measured)
     except (AssertionError, OSError, KafkaException) as failure:
         traceback.print_exc()
-        bars = [_bar("run", "no failure", f"{type(failure).__name__}: {failure}", False)]
+        bars = [failed(failure)]
     return measured | {"bars": bars, "ok": all(bar["ok"] for bar in bars)}
 
 

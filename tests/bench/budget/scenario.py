@@ -1,37 +1,9 @@
 """What a scenario says: data, changes, programs, and the bars that its figures are held against."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 LIMIT = 150  # requests a minute
 LATENCY_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class Bar:
-    """`limit` is a number, or is made of the figures. A figure that is missing (None) misses its bar, and so does every
-    figure of a run that was given up: few requests are no merit where work was left."""
-
-    figure: str
-    limit: float | Callable[[dict], float]
-    least: bool = False  # the figure must be at least that, instead of at most
-
-    def judge(self, figures):
-        value = figures
-        for name in self.figure.split("."):
-            value = value.get(name) if value is not None else None
-        limit = self.limit(figures) if callable(self.limit) else self.limit
-        met = value is not None and (value >= limit if self.least else value <= limit)
-        ok = met and figures["unfinished"] == 0
-        return {"name": self.figure, "bar": f"{'>=' if self.least else '<='} {limit:g}", "value": value, "ok": ok}
-
-
-def at_most(figure, limit):
-    return Bar(figure, limit)
-
-
-def at_least(figure, limit):
-    return Bar(figure, limit, least=True)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """All scenarios of `make bench-budget`, in the order in which they run."""
 
-from budget.scenario import LATENCY_SECONDS, Scenario, at_least, at_most
+from bars import at_least, at_most
+from budget.scenario import LATENCY_SECONDS, Scenario
 
 CORE = ("residents", "leases", "units", "properties")
 SIX = (*CORE, "applicants", "leads")

@@ -270,6 +270,16 @@ class Kafka(JavaServer):
         wait_until(read_some, timeout, lambda: f"the end of {sorted(open_places)}", interval=0)
         return sorted(messages, key=lambda message: (message.topic, message.partition, message.offset))
 
+    def ends(self, *topics):
+        """{(topic, partition): the offset behind the last message}."""
+        partitions = self.topics()
+        places = [(topic, number) for topic in topics for number in range(partitions[topic])]
+        consumer = self.consumer(f"ends-{uuid.uuid4()}")
+        try:
+            return {place: self._watermarks(consumer, *place)[1] for place in places}
+        finally:
+            consumer.close()
+
     def _ends(self, consumer, topic):
         partitions = self.admin().list_topics(topic, timeout=ANSWER_SECONDS).topics[topic].partitions
         if not partitions:
@@ -364,11 +374,7 @@ class Kafka(JavaServer):
 
     def cut(self, topic):
         """Deletes what lies in a topic now, as retention does."""
-        consumer = self.consumer(f"ends-{uuid.uuid4()}")
-        try:
-            ends = [TopicPartition(topic, number, end) for number, (_, end) in self._ends(consumer, topic).items()]
-        finally:
-            consumer.close()
+        ends = [TopicPartition(*place, end) for place, end in self.ends(topic).items()]
         self._finish(self.admin().delete_records(ends))
 
     def group(self, name):
