@@ -1,5 +1,6 @@
 """What a figure is held against, and how figures are shown; shared by `budget`, `speed` and `growth`."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,3 +47,13 @@ def table(columns, rows):
     """`columns` are pairs of a heading and a width."""
     rows = [[name for name, _ in columns], *rows]
     return "\n".join("  ".join(text[:width].ljust(width) for text, (_, width) in zip(row, columns)) for row in rows)
+
+
+def conclude(columns, rows, results, directory):
+    """The end of a command: prints the table and returns the exit code. The programs' logs stay where a bar was missed."""
+    print(table(columns, rows))
+    if all(result["ok"] for result in results):
+        shutil.rmtree(directory)
+        return 0
+    print(f"a bar was missed; the programs' logs are in {directory}")
+    return 1

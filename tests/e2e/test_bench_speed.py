@@ -8,7 +8,6 @@ import pytest
 
 from growth.series import Series
 from harness import snapshots
-from harness.bridge import Bridge
 from harness.compare import differences
 from harness.http_client import request
 from harness.process import TOP, Program
@@ -17,7 +16,7 @@ from harness.wait import Failure
 from speed.contest import contest, ratio
 from speed.load import body
 from speed.measured import Meter
-from speed.programs import PARTITIONS, MockKafka, bare, first_word, running, serving, written
+from speed.programs import MockKafka, Receiver, bare, first_word, running, serving, written
 
 EVENTS = "propexo.events.residents"
 
@@ -74,17 +73,7 @@ def test_producer_on_mock(tmp_path):
 @pytest.mark.plain
 def test_bridge_on_mock(tmp_path):
     with serving(MockKafka(tmp_path, ["residents"])) as kafka:
-        config = {
-            "bridge.models": "residents",
-            "receiver.listen": "127.0.0.1:0",
-            "receiver.secret": SECRET,
-            "admin.listen": "127.0.0.1:0",
-            "kafka.bootstrap.servers": kafka.bootstrap,
-            "topics.partitions": PARTITIONS,
-            "topics.create": False,
-        }
-        program = Bridge("receive", config, directory=tmp_path)
-        program.path = program.path.with_name("bridge_on_mock")
+        program = Receiver(kafka, ["residents"], directory=tmp_path)
         with running(program.start_ready()):
             sent = body(0, 1, ["residents"])
             assert program.post(sent, secret=SECRET).status == 200

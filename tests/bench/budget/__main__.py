@@ -9,7 +9,6 @@ Prints one line of JSON for each scenario, and a table. Exit code 1 when a bar w
 import concurrent.futures
 import fnmatch
 import json
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(TOP / "tests" / "bench"), str(TOP / "tests" / "e2e")]
 
-from bars import cell, table
+from bars import cell, conclude
 from budget.runner import run
 from budget.scenarios import SCENARIOS
 from harness.kafka import Kafka
@@ -77,12 +76,7 @@ def main(patterns):
     chosen = choose(patterns)
     directory = Path(tempfile.mkdtemp(prefix="bench-budget-"))
     results = measure_all(chosen, directory)
-    print(table(COLUMNS, rows(results)))
-    if all(result["ok"] for result in results):
-        shutil.rmtree(directory)
-        return 0
-    print(f"a bar was missed; the programs' logs are in {directory}")
-    return 1
+    return conclude(COLUMNS, rows(results), results, directory)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ TOP = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(TOP / "tests" / "bench"), str(TOP / "tests" / "e2e")]
 os.environ.setdefault("E2E_TIMEOUT_FACTOR", "4")  # a million records take their time
 
-from bars import cell, failed, table
+from bars import cell, conclude, failed
 from growth.series import ALL
 
 FIGURES = TOP / "build" / "bench" / "growth"
@@ -61,8 +61,7 @@ def main(names):
         return 64
     directory = Path(tempfile.mkdtemp(prefix="bench-growth-"))
     results = [measure(known[name], directory) for name in names or known]
-    print(table(COLUMNS, rows(results)))
-    return 0 if all(result["ok"] for result in results) else 1
+    return conclude(COLUMNS, rows(results), results, directory)
 
 
 if __name__ == "__main__":

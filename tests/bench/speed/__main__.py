@@ -8,7 +8,6 @@ Prints one line of JSON for each measurement, and a table. Exit code 1 when a ta
 
 import json
 import os
-import shutil
 import sys
 import tempfile
 import traceback
@@ -19,7 +18,7 @@ sys.path[:0] = [str(TOP / "tests" / "bench"), str(TOP / "tests" / "e2e")]
 
 os.environ.setdefault("E2E_TIMEOUT_FACTOR", "4")  # a million records take their time
 
-from bars import cell, failed, table
+from bars import cell, conclude, failed
 from speed import backfill, enricher, latency, receiver
 
 MEASUREMENTS = {
@@ -67,12 +66,7 @@ def main(arguments):
         return 64
     directory = Path(tempfile.mkdtemp(prefix="bench-speed-"))
     results = [measure(name, directory, quick) for name in names or MEASUREMENTS]
-    print(table(COLUMNS, rows(results)))
-    if all(result["ok"] for result in results):
-        shutil.rmtree(directory)
-        return 0
-    print(f"a target was missed; the programs' logs are in {directory}")
-    return 1
+    return conclude(COLUMNS, rows(results), results, directory)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ from harness.bridge import Bridge
 from harness.compare import READ_SEQUENCE, differences, falling_sequences
 from harness.kafka import Kafka
 from harness.registry import Registry
-from harness.simulator import SECRET, TOKEN, Simulator
+from harness.simulator import TOKEN, Simulator
 from harness.snapshots import latest
 from harness.wait import Failure, wait_until
 from speed.measured import Meter, peak_mib
-from speed.programs import PARTITIONS, PREFIX, Connect, bare, running, written
+from speed.programs import PARTITIONS, PREFIX, Connect, bare, receiving, running, written
 
 IN_FLIGHT = 16  # requests; the bridge's default
 LINGER_MS = 5  # of the bridge's transactional producer
@@ -73,13 +73,7 @@ class Backlog:
             self.kafka.create_topics(f"{topic}.{SNAPSHOTS}", partitions=PARTITIONS)
 
     def bridge(self, command, label=None, **config):
-        shared = {
-            "bridge.models": self.models,
-            "receiver.listen": "127.0.0.1:0",
-            "receiver.secret": SECRET,
-            "admin.listen": "127.0.0.1:0",
-            "kafka.bootstrap.servers": self.kafka.bootstrap,
-            "topics.partitions": PARTITIONS,
+        shared = receiving(self.kafka, self.models) | {
             "registry.url": self.registry.url,
             "api.base_url": self.simulator.url,
             "api.token": TOKEN,

@@ -6,6 +6,7 @@ import subprocess
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from harness.bridge import Bridge
 from harness.kafka import Kafka
 from harness.ports import reserve_port
 from harness.process import BUILD, Program, tail
@@ -35,6 +36,28 @@ class MockKafka(Kafka):
 
     def remove(self):
         self.program.kill()
+
+
+def receiving(kafka, models):
+    """What a bridge that listens is configured with in all measurements."""
+    return {
+        "bridge.models": models,
+        "receiver.listen": "127.0.0.1:0",
+        "receiver.secret": SECRET,
+        "admin.listen": "127.0.0.1:0",
+        "kafka.bootstrap.servers": kafka.bootstrap,
+        "topics.partitions": PARTITIONS,
+        "topics.create": not isinstance(kafka, MockKafka),
+    }
+
+
+class Receiver(Bridge):
+    """A `receive`, with a real Kafka or with the mock cluster."""
+
+    def __init__(self, kafka, models, *, directory):
+        super().__init__("receive", receiving(kafka, models), directory=directory, label="receive")
+        if isinstance(kafka, MockKafka):
+            self.path = self.path.with_name("bridge_on_mock")
 
 
 @contextmanager

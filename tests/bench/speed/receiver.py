@@ -8,15 +8,13 @@ from contextlib import contextmanager
 from functools import partial
 
 from bars import at_least, at_most
-from harness.bridge import Bridge
 from harness.kafka import Kafka
 from harness.process import Program
-from harness.simulator import SECRET
 from harness.wait import Failure
 from speed.contest import contest, ratio
 from speed.load import Webhooks, send
 from speed.measured import Meter, peak_mib
-from speed.programs import PARTITIONS, PREFIX, ConnectReceiver, MockKafka, bare, first_word, running, serving
+from speed.programs import PREFIX, ConnectReceiver, MockKafka, Receiver, bare, first_word, running, serving
 
 CONNECTIONS = 256
 MANY_CONNECTIONS = 1000
@@ -34,18 +32,7 @@ class Receivers:
 
     @contextmanager
     def bridge(self):
-        config = {
-            "bridge.models": self.models,
-            "receiver.listen": "127.0.0.1:0",
-            "receiver.secret": SECRET,
-            "admin.listen": "127.0.0.1:0",
-            "kafka.bootstrap.servers": self.kafka.bootstrap,
-            "topics.partitions": PARTITIONS,
-            "topics.create": not self.mocked,
-        }
-        program = Bridge("receive", config, directory=self.directory)
-        if self.mocked:
-            program.path = program.path.with_name("bridge_on_mock")
+        program = Receiver(self.kafka, self.models, directory=self.directory)
         program.start_ready()
         with running(program):
             yield program, program.receiver_url()
