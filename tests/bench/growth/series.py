@@ -7,7 +7,7 @@ from functools import partial
 
 from harness.process import TOP
 from speed.backlog import Backlog
-from speed.contest import contest
+from speed.contest import contest, without_runs
 from speed.load import BODIES
 from speed.programs import MockKafka, serving
 from speed.receiver import Receivers
@@ -45,7 +45,7 @@ def receivers(directory, numbers, models, **webhooks):
             for number in numbers
         }
         figures = contest({number: partial(one.load, one.bridge) for number, one in made.items()}, ROUNDS)
-    return {number: {key: value for key, value in point.items() if key != "runs"} for number, point in figures.items()}
+    return without_runs(figures)
 
 
 def receiver_integrations(directory):
@@ -63,14 +63,14 @@ def receiver_models(directory):
     return receivers(directory, (1, 16, len(MODELS)), lambda number: list(MODELS)[:number])
 
 
-def backlogs(directory, numbers, made):
+def backlogs(directory, numbers, made, run=Backlog.enrich):
     """One backlog after the other, as `made` says: (number) -> its options."""
     points = {}
     for number in numbers:
         own = directory / str(number)
         own.mkdir()
         with Backlog(own, **made(number)) as backlog:
-            points[number] = backlog.enrich()
+            points[number] = run(backlog)
     return points
 
 
@@ -87,7 +87,7 @@ def one_backlog(directory, records, numbers, run):
     """Several runs over one backlog, in turns."""
     with Backlog(directory, records=records) as backlog:
         made = contest({number: partial(run, backlog, number) for number in numbers}, 2)
-    return {number: {key: value for key, value in point.items() if key != "runs"} for number, point in made.items()}
+    return without_runs(made)
 
 
 def enrichers(directory):
@@ -101,13 +101,8 @@ def waiting(directory):
 
 
 def backfill(directory):
-    points = {}
-    for number in (10_000, 100_000, 1_000_000):
-        own = directory / str(number)
-        own.mkdir()
-        with Backlog(own, records=number, events=False) as backlog:
-            points[number] = backlog.backfill(number)
-    return points
+    options = lambda number: {"records": number, "events": False}
+    return backlogs(directory, (10_000, 100_000, 1_000_000), options, lambda backlog: backlog.backfill())
 
 
 ALL = (

@@ -1,7 +1,5 @@
 """All records of a list are read and published, beside a loop that only reads the same pages."""
 
-from functools import partial
-
 from bars import at_most
 from speed.backlog import Backlog
 from speed.contest import contest, ratio
@@ -17,14 +15,11 @@ class Backfill:
         few, many, rounds = (10_000, 50_000, 1) if quick else (10_000, 1_000_000, 3)
         (directory / "few").mkdir()
         with Backlog(directory / "few", records=few, events=False) as backlog:
-            made = contest(
-                {"bridge": partial(backlog.backfill, few), "pages": backlog.fetch_pages},
-                rounds,
-            )
+            made = contest({"bridge": backlog.backfill, "pages": backlog.fetch_pages}, rounds)
             backlog.check()
         (directory / "many").mkdir()
         with Backlog(directory / "many", records=many, events=False) as backlog:
-            large = backlog.backfill(many)
+            large = backlog.backfill()
             large_pages = backlog.fetch_pages()
         return {
             "memory_growth_mib": round(large["peak_mib"] - made["bridge"]["peak_mib"], 1),

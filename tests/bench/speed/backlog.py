@@ -2,7 +2,8 @@
 
 import json
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from functools import cached_property
 from urllib.parse import quote
 
 from confluent_kafka import TopicPartition
@@ -21,6 +22,7 @@ from speed.programs import PARTITIONS, PREFIX, Connect, bare, receiving, running
 IN_FLIGHT = 16  # requests; the bridge's default
 LINGER_MS = 5  # of the bridge's transactional producer
 PAGE = 250
+BODIES = 10_000  # records whose pages bare_publish repeats
 LOOK_SECONDS = 0.05
 DONE_SECONDS = 300
 MODEL = "residents"
@@ -102,7 +104,7 @@ class Backlog:
             figures = follow(programs, lambda: sum(map(committed, programs)), self.records)
         return figures | {"requests": self.simulator.stats()["requests"] - before}
 
-    def backfill(self, records):
+    def backfill(self):
         """The bridge's enricher reads all lists."""
         program = self.bridge("enrich", **{"enricher.group": "bench-backfill"})
         order = self.bridge("backfill", **{"enricher.group": "bench-backfill"})
@@ -114,7 +116,7 @@ class Backlog:
             if order.wait(60) != 0:
                 raise Failure(f"backfill: {order.log()}")
             # Pages that overlap show some records twice.
-            return follow([program], lambda: committed(program) - before, records, most=1.05 * records)
+            return follow([program], lambda: committed(program) - before, self.records, most=1.05 * self.records)
 
     def connect(self):
         """Redpanda Connect does the same, as far as it can."""
@@ -127,43 +129,46 @@ class Backlog:
             return follow([program], lambda: written(self.kafka, f"connect.{SNAPSHOTS}") - before, self.records)
 
     def fetch_by_id(self):
-        path = self.directory / "urls"
-        if not path.exists():
-            ids = self.simulator.truth(MODEL)
-            urls = (f"{self.simulator.url}/v1/{MODEL}/{quote(one, safe='')}\n" for one in ids)
-            path.write_text("".join(urls), encoding="utf-8")
-        return self._fetched(bare("bare_fetch", TOKEN, IN_FLIGHT, path))
+        return self._fetched(bare("bare_fetch", TOKEN, IN_FLIGHT, self._urls_by_id))
 
     def fetch_pages(self):
-        path = self.directory / "pages"
-        offsets = range(0, self.records, PAGE)
-        urls = (f"{self.simulator.url}/v1/{MODEL}/?limit={PAGE}&offset={offset}\n" for offset in offsets)
-        path.write_text("".join(urls), encoding="utf-8")
-        return self._fetched(bare("bare_fetch", TOKEN, 1, path))
+        return self._fetched(bare("bare_fetch", TOKEN, 1, self._urls_of_pages))
+
+    def publish(self):
+        """Parse, encode and produce alone, of what the API's pages show, with the bridge's headers."""
+        return self._fetched(bare("bare_publish", *self._published, self.records))
 
     def _fetched(self, made):
         return {"cpu_us": made["cpu_us"] / self.records, "records_s": self.records * 1e6 / made["wall_us"]}
 
-    def publish(self, pages=40):
-        """Parse, encode and produce alone, of what the API's pages show, with the bridge's headers."""
-        bodies, message = self.directory / "bodies", self.directory / "message"
-        if not message.exists():
-            offsets = range(0, min(self.records, pages * PAGE), PAGE)
-            lines = (self.simulator.get(f"/v1/{MODEL}/?limit={PAGE}&offset={offset}").text() for offset in offsets)
-            bodies.write_text("".join(line.strip() + "\n" for line in lines), encoding="utf-8")
-            (schema_id, headers) = self._example()
-            line = {"topic": f"bare.{SNAPSHOTS}", "key": "", "value": "", "headers": headers}
-            message.write_text(json.dumps(line) + "\n", encoding="utf-8")
-            (self.directory / "schema").write_text(str(schema_id), encoding="utf-8")
-        schema_id = (self.directory / "schema").read_text(encoding="utf-8")
-        arguments = (self.kafka.bootstrap, LINGER_MS, MODEL, schema_id, message, bodies, self.records)
-        return self._fetched(bare("bare_publish", *arguments))
+    # What the bare programs are given, made once
 
-    def _example(self):
-        """Schema id and headers of one snapshot of the bridge's."""
-        with one_message(self.kafka, f"{PREFIX}.{SNAPSHOTS}") as message:
-            headers = [[name, value.decode()] for name, value in message.headers()]
-            return int.from_bytes(message.value()[1:5], "big"), headers
+    @cached_property
+    def _urls_by_id(self):
+        return self._file("urls", (f"{self.simulator.url}/v1/{MODEL}/{quote(one, safe='')}" for one in self.simulator.truth(MODEL)))
+
+    @cached_property
+    def _urls_of_pages(self):
+        return self._file("pages", (self.simulator.url + path for path in self._pages(self.records)))
+
+    @cached_property
+    def _published(self):
+        bodies = (self.simulator.get(path).text().strip() for path in self._pages(min(self.records, BODIES)))
+        example = one_message(self.kafka, f"{PREFIX}.{SNAPSHOTS}")
+        headers = [[name, value.decode()] for name, value in example.headers()]
+        message = {"topic": f"bare.{SNAPSHOTS}", "key": "", "value": "", "headers": headers}
+        schema_id = int.from_bytes(example.value()[1:5], "big")
+        files = self._file("message", [json.dumps(message)]), self._file("bodies", bodies)
+        return self.kafka.bootstrap, LINGER_MS, MODEL, schema_id, *files
+
+    @staticmethod
+    def _pages(records):
+        return [f"/v1/{MODEL}/?limit={PAGE}&offset={offset}" for offset in range(0, records, PAGE)]
+
+    def _file(self, name, lines):
+        path = self.directory / name
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return path
 
     # Whether the work was done
 
@@ -196,14 +201,11 @@ def equal_answers(found, record):
     return found | {"custom_data": stamped} == record
 
 
-@contextmanager
 def one_message(kafka, topic):
     consumer = kafka.consumer("example", isolation_level="read_committed")
     try:
         consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
-        found = []
-        wait_until(lambda: found.extend(consumer.consume(1, timeout=1)) or found, 30, f"a message of {topic}")
-        yield found[0]
+        return wait_until(lambda: consumer.consume(1, timeout=1), 30, f"a message of {topic}")[0]
     finally:
         consumer.close()
 

@@ -17,6 +17,11 @@ def contest(contestants, rounds):
     return {name: medians(made) | {"runs": made} for name, made in runs.items()}
 
 
+def without_runs(made):
+    """The medians alone."""
+    return {name: {key: value for key, value in figures.items() if key != "runs"} for name, figures in made.items()}
+
+
 def medians(runs):
     return {figure: round(median(run[figure] for run in runs), 4) for figure in runs[0]}
 
