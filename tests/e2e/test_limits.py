@@ -121,7 +121,7 @@ def test_slow_senders(receive):
         connection.settimeout(10)
         connection.sendall(honest(last=False))
         assert statuses(connection.recv(1000)) == [200]
-        time.sleep(2)
+        time.sleep(2)  # longer than a head may take
         connection.sendall(honest(last=False))
         assert statuses(connection.recv(1000)) == [200]
         begun = time.monotonic()

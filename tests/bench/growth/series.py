@@ -79,8 +79,7 @@ def enricher_integrations(directory):
 
 
 def enricher_models(directory):
-    models = lambda number: READABLE[:number]
-    return backlogs(directory, (1, 16, len(READABLE)), lambda number: {"records": 99_000, "models": models(number)})
+    return backlogs(directory, (1, 16, len(READABLE)), lambda number: {"records": 99_000, "models": READABLE[:number]})
 
 
 def one_backlog(directory, records, numbers, run):
@@ -91,7 +90,7 @@ def one_backlog(directory, records, numbers, run):
 
 
 def enrichers(directory):
-    return one_backlog(directory, 200_000, (1, 2, 3, 4), lambda backlog, number: backlog.enrich(number))
+    return one_backlog(directory, 200_000, (1, 2, 3, 4), Backlog.enrich)
 
 
 def waiting(directory):
@@ -101,8 +100,7 @@ def waiting(directory):
 
 
 def backfill(directory):
-    options = lambda number: {"records": number, "events": False}
-    return backlogs(directory, (10_000, 100_000, 1_000_000), options, lambda backlog: backlog.backfill())
+    return backlogs(directory, (10_000, 100_000, 1_000_000), lambda number: {"records": number, "events": False}, Backlog.backfill)
 
 
 ALL = (
