@@ -1,12 +1,15 @@
 #include "bridge/http/signature.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bridge/base/base64.h"
+#include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 
 #define DIGEST_BYTES 32
@@ -15,56 +18,36 @@
 /* Digits of a moment that is believed: up to the year 5138. */
 #define TIME_DIGITS 11
 
-static int nibble(char c)
+struct signature_key {
+    EVP_MAC_CTX *context; /* HMAC-SHA256 with the key in it */
+};
+
+static EVP_MAC_CTX *open_context(const void *bytes, size_t length)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    char digest[] = "SHA256";
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_END};
+    EVP_MAC *hmac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
+    EVP_MAC_CTX *context = hmac == NULL ? NULL : EVP_MAC_CTX_new(hmac);
+    EVP_MAC_free(hmac); /* the context has a reference of its own */
+    if (context != NULL && EVP_MAC_init(context, bytes, length, parameters) == 1)
+        return context;
+    log_error("out_of_memory", LOG_TEXT("in", "a signature's key"));
+    abort();
 }
 
-static bool decode(const char *hex, unsigned char digest[DIGEST_BYTES])
+void signature_keys_add(struct signature_keys *keys, const void *bytes, size_t length)
 {
-    if (strlen(hex) != 2 * DIGEST_BYTES)
-        return false;
-    for (size_t i = 0; i < DIGEST_BYTES; i++) {
-        int high = nibble(hex[2 * i]);
-        int low = nibble(hex[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        digest[i] = (unsigned char)(high * 16 + low);
-    }
-    return true;
+    struct signature_key *key = memory_new(1, sizeof *key);
+    key->context = open_context(bytes, length);
+    keys->items = memory_grow(keys->items, keys->count + 1, sizeof(struct signature_key *));
+    keys->items[keys->count++] = key;
 }
 
-static bool make(const void *key, size_t key_length, const char *bytes, size_t length,
-                 unsigned char digest[EVP_MAX_MD_SIZE])
-{
-    unsigned int made = 0;
-    return HMAC(EVP_sha256(), key, (int)key_length, (const unsigned char *)bytes, length, digest,
-                &made) != NULL &&
-           made == DIGEST_BYTES;
-}
-
-bool signature_matches(const char *signature, const char *body, size_t length, char *const *secrets,
-                       size_t secret_count)
-{
-    unsigned char told[DIGEST_BYTES];
-    bool matches = false;
-    if (!decode(signature, told))
-        return false;
-    for (size_t i = 0; i < secret_count; i++) {
-        unsigned char made[EVP_MAX_MD_SIZE];
-        if (make(secrets[i], strlen(secrets[i]), body, length, made))
-            matches |= CRYPTO_memcmp(made, told, DIGEST_BYTES) == 0;
-    }
-    return matches;
-}
-
-bool signature_key_read(const char *secret, struct signature_key *key)
+bool signature_keys_add_standard(struct signature_keys *keys, const char *secret)
 {
     size_t prefix = strlen(SIGNATURE_KEY_PREFIX);
     size_t decoded = 0;
-    *key = (struct signature_key){0};
     if (strncmp(secret, SIGNATURE_KEY_PREFIX, prefix) != 0)
         return false;
     const char *text = secret + prefix;
@@ -72,12 +55,57 @@ bool signature_key_read(const char *secret, struct signature_key *key)
     for (int padding = 0; padding < 2 && length > 0 && text[length - 1] == '='; padding++)
         length--;
     unsigned char *bytes = base64_bytes(text, length, &decoded);
-    if (bytes == NULL || decoded < KEY_LEAST) {
-        free(bytes);
-        return false;
+    bool ok = bytes != NULL && decoded >= KEY_LEAST;
+    if (ok)
+        signature_keys_add(keys, bytes, decoded);
+    free(bytes);
+    return ok;
+}
+
+void signature_keys_free(struct signature_keys *keys)
+{
+    for (size_t i = 0; i < keys->count; i++) {
+        EVP_MAC_CTX_free(keys->items[i]->context);
+        free(keys->items[i]);
     }
-    *key = (struct signature_key){bytes, decoded};
-    return true;
+    free(keys->items);
+    *keys = (struct signature_keys){0};
+}
+
+/* Without a key told again, the one that it has stays. */
+static bool sign(const struct signature_key *key, const char *bytes, size_t length,
+                 unsigned char digest[DIGEST_BYTES])
+{
+    size_t made = 0;
+    return EVP_MAC_init(key->context, NULL, 0, NULL) == 1 &&
+           EVP_MAC_update(key->context, (const unsigned char *)bytes, length) == 1 &&
+           EVP_MAC_final(key->context, digest, &made, DIGEST_BYTES) == 1 && made == DIGEST_BYTES;
+}
+
+static void to_hex(const unsigned char digest[DIGEST_BYTES], char hex[2 * DIGEST_BYTES])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < DIGEST_BYTES; i++) {
+        hex[2 * i] = digits[digest[i] >> 4];
+        hex[2 * i + 1] = digits[digest[i] & 15];
+    }
+}
+
+bool signature_matches(const char *signature, const char *body, size_t length,
+                       const struct signature_keys *keys)
+{
+    bool matches = false;
+    if (strlen(signature) != 2 * DIGEST_BYTES)
+        return false;
+    for (size_t i = 0; i < keys->count; i++) {
+        unsigned char digest[DIGEST_BYTES];
+        char hex[2 * DIGEST_BYTES];
+        if (!sign(keys->items[i], body, length, digest))
+            continue;
+        to_hex(digest, hex);
+        matches |= CRYPTO_memcmp(hex, signature, sizeof hex) == 0;
+    }
+    return matches;
 }
 
 struct told {
@@ -113,7 +141,7 @@ static struct told read_told(const char *signatures)
 }
 
 bool signature_standard_matches(const struct signature_standard *told, const char *body,
-                                size_t length, const struct signature_key *keys, size_t key_count)
+                                size_t length, const struct signature_keys *keys)
 {
     struct told list = read_told(told->signatures);
     size_t head = strlen(told->id) + 1 + strlen(told->timestamp) + 1;
@@ -124,9 +152,9 @@ bool signature_standard_matches(const struct signature_standard *told, const cha
     char *end = stpcpy(stpcpy(stpcpy(stpcpy(content, told->id), "."), told->timestamp), ".");
     if (length > 0)
         memcpy(end, body, length);
-    for (size_t i = 0; i < key_count; i++) {
-        unsigned char made[EVP_MAX_MD_SIZE];
-        if (!make(keys[i].bytes, keys[i].length, content, head + length, made))
+    for (size_t i = 0; i < keys->count; i++) {
+        unsigned char made[DIGEST_BYTES];
+        if (!sign(keys->items[i], content, head + length, made))
             continue;
         for (size_t s = 0; s < list.count; s++)
             matches |= CRYPTO_memcmp(made, list.digests[s], DIGEST_BYTES) == 0;
@@ -142,6 +170,15 @@ bool signature_is_recent(const char *timestamp, int64_t wall_s, int64_t toleranc
         return false;
     int64_t told_s = strtoll(timestamp, NULL, 10);
     return told_s >= wall_s - tolerance_s && told_s <= wall_s + tolerance_s;
+}
+
+static bool make(const void *key, size_t key_length, const char *bytes, size_t length,
+                 unsigned char digest[EVP_MAX_MD_SIZE])
+{
+    unsigned int made = 0;
+    return HMAC(EVP_sha256(), key, (int)key_length, (const unsigned char *)bytes, length, digest,
+                &made) != NULL &&
+           made == DIGEST_BYTES;
 }
 
 /* Digests are compared, which are of one length: that of a secret does not show. */

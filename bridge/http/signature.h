@@ -1,6 +1,7 @@
 /*
- * How senders vouch for a body. Pure; any thread. What is compared takes the same time whatever
- * differs, and every key is tried.
+ * How senders vouch for a body. No I/O. What is compared takes the same time whatever differs, and
+ * every key is tried. A key is made ready once, and used for every body: so by one thread at a
+ * time.
  *
  * - Propexo: `propexo-signature` is the lower-case hex HMAC-SHA256 of the raw body, keyed with the
  *   webhook's secret as plain UTF-8 (Propexo's webhook guide).
@@ -25,19 +26,28 @@
 /* Signatures of one header that are looked at: a sender sends as many as it has secrets. */
 #define SIGNATURE_MOST 16
 
-/* True when `signature` is exactly 64 lower-case hex digits that one of the secrets makes of the
- * body. */
-bool signature_matches(const char *signature, const char *body, size_t length, char *const *secrets,
-                       size_t secret_count) MUST_CHECK;
+struct signature_key;
 
-struct signature_key {
-    unsigned char *bytes;
-    size_t length;
+/* Zeroed: none. */
+struct signature_keys {
+    struct signature_key **items;
+    size_t count;
 };
 
-/* The key that a text `whsec_` and base64 stands for; the caller frees its bytes. False when it is
- * none, or of less than 16 bytes. */
-bool signature_key_read(const char *secret, struct signature_key *key) MUST_CHECK;
+/* Adds the key that is these bytes, of which a copy is taken. */
+void signature_keys_add(struct signature_keys *keys, const void *bytes, size_t length);
+
+/* Adds the key that a text `whsec_` and base64 stands for. False when it is none, or of less than
+ * 16 bytes. */
+bool signature_keys_add_standard(struct signature_keys *keys, const char *secret) MUST_CHECK;
+
+/* Frees them, and forgets what they were. */
+void signature_keys_free(struct signature_keys *keys);
+
+/* True when `signature` is exactly 64 lower-case hex digits that one of the keys makes of the body.
+ */
+bool signature_matches(const char *signature, const char *body, size_t length,
+                       const struct signature_keys *keys) MUST_CHECK;
 
 struct signature_standard {
     const char *id;
@@ -48,13 +58,12 @@ struct signature_standard {
 /* True when one of the first SIGNATURE_MOST signatures is one that a key makes. Says nothing of
  * the time. */
 bool signature_standard_matches(const struct signature_standard *told, const char *body,
-                                size_t length, const struct signature_key *keys,
-                                size_t key_count) MUST_CHECK;
+                                size_t length, const struct signature_keys *keys) MUST_CHECK;
 
 /* True when `timestamp`, decimal digits alone, is within `tolerance_s` seconds of `wall_s`. */
 bool signature_is_recent(const char *timestamp, int64_t wall_s, int64_t tolerance_s) MUST_CHECK;
 
-/* True when `token` is one of the secrets, byte for byte. */
+/* True when `token` is one of the secrets, byte for byte. Any thread. */
 bool signature_token_matches(const char *token, char *const *secrets,
                              size_t secret_count) MUST_CHECK;
 

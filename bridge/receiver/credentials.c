@@ -11,8 +11,8 @@
 /* The secrets that open one door: the general one, or an integration's. */
 struct door {
     struct config_list plain; /* Propexo's, and tokens */
-    struct signature_key *keys;
-    size_t key_count;
+    struct signature_keys plain_keys;
+    struct signature_keys keys; /* of Standard Webhooks */
 };
 
 struct credentials {
@@ -32,20 +32,17 @@ static bool is_active(const struct credentials *credentials, enum config_sender 
 static bool add_secret(const struct credentials *credentials, struct door *door, const char *secret,
                        struct error *error)
 {
-    struct signature_key key;
     size_t prefix = strlen(SIGNATURE_KEY_PREFIX);
     if (!is_active(credentials, SENDER_STANDARD_WEBHOOKS) ||
         strncmp(secret, SIGNATURE_KEY_PREFIX, prefix) != 0) {
         list_add(&door->plain, memory_text(secret));
+        signature_keys_add(&door->plain_keys, secret, strlen(secret));
         return true;
     }
-    if (!signature_key_read(secret, &key))
-        return error_set(error, VERDICT_CONFIGURATION,
-                         "receiver: a secret that begins with " SIGNATURE_KEY_PREFIX
-                         " is not the base64 of 16 bytes or more");
-    door->keys = memory_grow(door->keys, door->key_count + 1, sizeof *door->keys);
-    door->keys[door->key_count++] = key;
-    return true;
+    return signature_keys_add_standard(&door->keys, secret) ||
+           error_set(error, VERDICT_CONFIGURATION,
+                     "receiver: a secret that begins with " SIGNATURE_KEY_PREFIX
+                     " is not the base64 of 16 bytes or more");
 }
 
 static struct door *door_of(struct credentials *credentials, const char *id, size_t length)
@@ -70,13 +67,13 @@ static bool add_integration(struct credentials *credentials, const char *line, s
 static bool check_profiles(const struct credentials *credentials, struct error *error)
 {
     bool plain = credentials->general.plain.count > 0;
-    bool keys = credentials->general.key_count > 0;
+    bool keys = credentials->general.keys.count > 0;
     size_t cursor = 0;
     struct table_slot *slot;
     while ((slot = table_next(&credentials->integrations, &cursor)) != NULL) {
         const struct door *door = slot->value;
         plain = plain || door->plain.count > 0;
-        keys = keys || door->key_count > 0;
+        keys = keys || door->keys.count > 0;
     }
     if (credentials->open || (!plain && !keys))
         return true;
@@ -113,9 +110,8 @@ struct credentials *credentials_new(const struct config *config,
 
 static void door_close(struct door *door)
 {
-    for (size_t i = 0; i < door->key_count; i++)
-        free(door->keys[i].bytes);
-    free(door->keys);
+    signature_keys_free(&door->plain_keys);
+    signature_keys_free(&door->keys);
     list_free(&door->plain);
 }
 
@@ -159,8 +155,8 @@ static const char *one(const struct credential_request *request, enum credential
 static bool is_propexo(const struct credential_request *request, const struct door *door)
 {
     const char *signature = one(request, CREDENTIAL_PROPEXO);
-    return signature != NULL && signature_matches(signature, request->body, request->length,
-                                                  door->plain.items, door->plain.count);
+    return signature != NULL &&
+           signature_matches(signature, request->body, request->length, &door->plain_keys);
 }
 
 static bool is_token(const struct credential_request *request, const struct door *door)
@@ -178,8 +174,7 @@ static bool is_standard(const struct credentials *credentials,
                                       one(request, first + 2)};
     return told.id != NULL && told.timestamp != NULL && told.signatures != NULL &&
            signature_is_recent(told.timestamp, request->wall_ms / 1000, credentials->tolerance_s) &&
-           signature_standard_matches(&told, request->body, request->length, door->keys,
-                                      door->key_count);
+           signature_standard_matches(&told, request->body, request->length, &door->keys);
 }
 
 static bool is_vouched_for(const struct credentials *credentials,
