@@ -25,6 +25,7 @@ struct connection *connections_add(struct connections *connections, int fd, int6
     struct connection *connection = memory_new(1, sizeof *connection);
     connection->fd = fd;
     connection->since_ms = now_ms;
+    connection->was_asked = true; /* nothing had come */
     connection->next = connections->first;
     if (connection->next != NULL)
         connection->next->previous = connection;
@@ -46,15 +47,6 @@ void connections_remove(struct connections *connections, struct connection *conn
     free(connection);
 }
 
-/* Bytes that have come on it, of which the server may have read a part. */
-static uint64_t received(const struct connection *connection)
-{
-    struct tcp_info info = {0};
-    socklen_t length = sizeof info;
-    (void)getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &length);
-    return info.tcpi_bytes_received;
-}
-
 static void enter_phase(struct connection *connection, enum connection_phase phase, int64_t now_ms)
 {
     connection->phase = phase;
@@ -70,7 +62,7 @@ void connection_reads(struct connection *connection, int64_t now_ms)
 void connection_rests(struct connection *connection, int64_t now_ms)
 {
     enter_phase(connection, CONNECTION_IDLE, now_ms);
-    connection->received = received(connection);
+    connection->was_asked = false;
 }
 
 void connection_cut(struct connection *connection)
@@ -109,11 +101,28 @@ static int64_t idle_time(const struct connections *connections,
     return allowed < LINGER_MS ? LINGER_MS : (int64_t)allowed;
 }
 
+/* Has a byte of the next head come? The kernel tells how many came, of which the server may have
+ * read a part, and when the last did. */
+static void look_for_head(struct connection *connection, int64_t now_ms)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    (void)getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &length);
+    int64_t came_ms = now_ms - info.tcpi_last_data_recv;
+    bool came = connection->was_asked ? info.tcpi_bytes_received > connection->received
+                                      : came_ms > connection->since_ms + CONNECTION_NEAR_MS;
+    if (came)
+        connection->head_began_ms = connection->was_asked ? now_ms : came_ms;
+    if (!connection->was_asked)
+        connection->received = info.tcpi_bytes_received;
+    connection->was_asked = true;
+}
+
 /* True when its head has begun and takes too long. */
 static bool is_slow_head(struct connection *connection, const struct connection_times *times)
 {
-    if (connection->head_began_ms == 0 && received(connection) > connection->received)
-        connection->head_began_ms = times->now_ms;
+    if (connection->head_began_ms == 0)
+        look_for_head(connection, times->now_ms);
     return connection->head_began_ms > 0 &&
            times->now_ms - connection->head_began_ms >= times->head_ms;
 }

@@ -15,8 +15,12 @@
  * And how connections end whose time is over. A sender that lets its bytes drip keeps a connection
  * for as long as it likes if only silence is timed; so a head is timed from its first byte on, and
  * a body from its head on. That the first byte is there is seen by what the kernel counts of the
- * connection (TCP_INFO), without reading it. The fuller the house, the shorter the time that an
- * idle connection has.
+ * connection (TCP_INFO), without reading it. It is asked in sweeps only: a connection that is busy
+ * costs nothing. The first sweep that finds a connection at rest also learns when the last byte
+ * came; what came within CONNECTION_NEAR_MS of the answer belongs to the request before it. So who
+ * sends a head's first bytes that early, and then no more, has the time of an idle connection; with
+ * his next byte that of a head begins. The fuller the house, the shorter the time that an idle
+ * connection has.
  *
  * One thread: the server's loop.
  */
@@ -29,6 +33,9 @@
 
 #include "bridge/base/attributes.h"
 #include "bridge/http/peers.h"
+
+/* The kernel's clock for this goes by ticks of up to 10 ms. */
+#define CONNECTION_NEAR_MS 20
 
 enum connection_phase {
     CONNECTION_IDLE,    /* no request, or not yet its whole head */
@@ -44,7 +51,8 @@ struct connection {
     enum connection_phase phase;
     int64_t since_ms;      /* of the phase */
     int64_t head_began_ms; /* CONNECTION_IDLE: when a byte of the next head was seen; 0: none yet */
-    uint64_t received;     /* CONNECTION_IDLE: bytes that had come when it began */
+    bool was_asked;        /* CONNECTION_IDLE: what follows is known */
+    uint64_t received;     /* bytes that had come when it began */
     struct address address;
     struct peer *peer; /* NULL: not counted */
 };
