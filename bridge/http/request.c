@@ -50,6 +50,8 @@ static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const
         value = "";
     head->headers++;
     head->strange = head->strange || !guard_header(name, name_length, value, length);
+    if (strchr("CcTtHhXx", *name) == NULL) /* of most it shows at once */
+        return MHD_YES;
     if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
         head->content_length = value;
         head->content_lengths++;
@@ -209,7 +211,7 @@ void request_on_completed(void *context, struct MHD_Connection *connection, void
     (void)code;
     if (request == NULL)
         return;
-    if (request->response != NULL)
+    if (request->response != NULL && request->response != server->plain)
         MHD_destroy_response(request->response);
     if (request->begun)
         server->busy--;
@@ -302,6 +304,12 @@ static bool ends_connection(const struct server_request *request, int status)
 void server_answer(struct server_request *request, int status, const char *content_type,
                    const char *body, const char *header)
 {
+    bool ends = ends_connection(request, status);
+    request->status = (unsigned)status;
+    if (*body == '\0' && header == NULL && !ends) {
+        request->response = request->server->plain;
+        return;
+    }
     struct MHD_Response *response = MHD_create_response_from_buffer(
         strlen(body), (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
     if (response == NULL) {
@@ -312,10 +320,9 @@ void server_answer(struct server_request *request, int status, const char *conte
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
     if (header != NULL)
         add_headers(response, header);
-    if (ends_connection(request, status))
+    if (ends)
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     request->response = response;
-    request->status = (unsigned)status;
 }
 
 void server_answer_error(struct server_request *request, int status, const char *code,

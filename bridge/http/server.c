@@ -64,11 +64,24 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     metrics_add(METRIC_HTTP_CONNECTIONS, -1);
 }
 
-static struct server_request *take_finished(struct server *server)
+static void drain_wakes(struct server *server)
 {
     uint64_t count;
     ssize_t got = read(server->wake_fd, &count, sizeof count);
     (void)got;
+}
+
+/* Some are answered while they are handled: the loop does not wake itself. */
+static bool has_finished(struct server *server)
+{
+    (void)pthread_mutex_lock(&server->lock);
+    bool has = server->finished != NULL;
+    (void)pthread_mutex_unlock(&server->lock);
+    return has;
+}
+
+static struct server_request *take_finished(struct server *server)
+{
     (void)pthread_mutex_lock(&server->lock);
     struct server_request *list = server->finished;
     server->finished = NULL;
@@ -133,17 +146,24 @@ static void sweep(struct server *server)
     metrics_add(METRIC_HTTP_CUT, (int64_t)connections_sweep(&server->connections, &times));
 }
 
-static void turn(struct server *server, struct pollfd fds[static 2])
+enum { FD_CONNECTIONS, FD_WAKE, FD_SERVE, FDS };
+
+static void turn(struct server *server, struct pollfd fds[static FDS])
 {
     bool draining = atomic_load(&server->draining);
     int64_t longest = draining ? DRAIN_TURN_MS : LONGEST_WAIT_MS;
     MHD_UNSIGNED_LONG_LONG timeout = 0;
     if (MHD_get_timeout(server->daemon, &timeout) != MHD_YES || timeout > (uint64_t)longest)
         timeout = (uint64_t)longest;
-    (void)poll(fds, 2, (int)timeout);
+    if (has_finished(server))
+        timeout = 0;
+    (void)poll(fds, FDS, (int)timeout);
     health_turned(server->options.loop, clock_ms());
-    if (fds[1].revents != 0)
-        finish_all(server);
+    if (fds[FD_SERVE].revents != 0)
+        server->options.serve(server->options.context);
+    if (fds[FD_WAKE].revents != 0)
+        drain_wakes(server);
+    finish_all(server);
     if (draining)
         drain(server);
     else
@@ -154,8 +174,11 @@ static void turn(struct server *server, struct pollfd fds[static 2])
 static void *loop(void *context)
 {
     struct server *server = context;
-    struct pollfd fds[] = {{.fd = server->epoll_fd, .events = POLLIN},
-                           {.fd = server->wake_fd, .events = POLLIN}};
+    struct pollfd fds[FDS] = {
+        [FD_CONNECTIONS] = {.fd = server->epoll_fd, .events = POLLIN},
+        [FD_WAKE] = {.fd = server->wake_fd, .events = POLLIN},
+        [FD_SERVE] = {.fd = server->options.serve == NULL ? -1 : server->options.serve_fd,
+                      .events = POLLIN}};
     while (!atomic_load(&server->stop))
         turn(server, fds);
     /* Sends what was just answered, and comes to the end of a drain. */
@@ -195,7 +218,8 @@ static void fit_files(struct server *server)
 static bool start_daemon(struct server *server, int listening, struct error *error)
 {
     const struct server_options *options = &server->options;
-    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
+    /* Without the pipe that the flag brings along: requests are resumed on the loop. */
+    unsigned flags = MHD_USE_EPOLL | (MHD_ALLOW_SUSPEND_RESUME & ~(unsigned)MHD_USE_ITC);
     bool encrypted = tls_is_wanted(&options->tls);
     static char priorities[] = TLS_PRIORITIES;
     struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)tls_identify},
@@ -229,10 +253,18 @@ bool server_reload(struct server *server, struct error *error)
     return !tls_is_wanted(&server->options.tls) || tls_load(&server->options.tls, error);
 }
 
-static void forget_tls(const struct server *server)
+/* What is left when no thread and no daemon is. */
+static void release(struct server *server)
 {
+    if (server->plain != NULL)
+        MHD_destroy_response(server->plain);
+    if (server->wake_fd >= 0)
+        (void)close(server->wake_fd);
     if (tls_is_wanted(&server->options.tls))
         tls_unload();
+    (void)pthread_mutex_destroy(&server->lock);
+    peers_free(&server->peers);
+    free(server);
 }
 
 struct server *server_new(const struct server_options *options, struct error *error)
@@ -255,8 +287,10 @@ struct server *server_new(const struct server_options *options, struct error *er
         (void)close(listening);
         goto failed;
     }
+    server->plain = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     server->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (server->wake_fd < 0 || pthread_create(&server->thread, NULL, loop, server) != 0) {
+    if (server->plain == NULL || server->wake_fd < 0 ||
+        pthread_create(&server->thread, NULL, loop, server) != 0) {
         error_set(error, VERDICT_FATAL, "the %s's HTTP thread did not start: %s", options->name,
                   strerrordesc_np(errno));
         MHD_stop_daemon(server->daemon);
@@ -265,11 +299,7 @@ struct server *server_new(const struct server_options *options, struct error *er
     return server;
 
 failed:
-    if (server->wake_fd >= 0)
-        (void)close(server->wake_fd);
-    forget_tls(server);
-    (void)pthread_mutex_destroy(&server->lock);
-    free(server);
+    release(server);
     return NULL;
 }
 
@@ -297,11 +327,7 @@ void server_free(struct server *server)
     wake(server);
     (void)pthread_join(server->thread, NULL);
     MHD_stop_daemon(server->daemon);
-    forget_tls(server);
-    (void)close(server->wake_fd);
-    (void)pthread_mutex_destroy(&server->lock);
-    peers_free(&server->peers);
-    free(server);
+    release(server);
 }
 
 void server_finish(struct server_request *request)
@@ -315,7 +341,7 @@ void server_finish(struct server_request *request)
         server->finished = request;
     }
     (void)pthread_mutex_unlock(&server->lock);
-    if (first)
+    if (first && !pthread_equal(pthread_self(), server->thread)) /* the loop looks by itself */
         wake(server);
 }
 

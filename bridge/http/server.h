@@ -5,10 +5,11 @@
  *
  * Life of a request, all on the loop thread: the head and body are read (within limits), `handle`
  * is called with the whole body; it answers with server_answer, or returns without an answer, and
- * then the request sleeps. Some other thread calls server_finish; the loop wakes, calls `finish`
- * for every request handed over so far, which must answer, and sends all answers in one go.
- * (Resuming one by one from another thread costs a factor of four: each resume would wake the
- * loop.)
+ * then the request sleeps. Somebody calls server_finish, in `serve` or on some other thread; the
+ * loop calls `finish` for every request handed over so far, which must answer, and sends all
+ * answers in one go. (Resuming one by one from another thread costs a factor of four: each resume
+ * would wake the loop. So libmicrohttpd is not even told that there are other threads: it has no
+ * pipe to be woken by.)
  *
  * What clients may ask of it is bounded (struct server_limits), and so is its memory: connections
  * times (CONNECTION_MEMORY and some 1.5 KiB), and max_buffered for all bodies together. Heads that
@@ -68,6 +69,9 @@ struct server_options {
     struct tls_files tls; /* borrowed for the server's life; one server of a process has some */
     void (*handle)(void *context, struct server_request *request);
     void (*finish)(void *context, struct server_request *request); /* NULL when nothing sleeps */
+    /* Or NULL: called by the loop when `serve_fd` is readable. It may call server_finish. */
+    void (*serve)(void *context);
+    int serve_fd; /* borrowed for the server's life */
     void *context;
 };
 

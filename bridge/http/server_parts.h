@@ -40,6 +40,7 @@ struct server {
     struct server_options options;
     char address[LISTEN_ADDRESS_SIZE];
     struct MHD_Daemon *daemon;
+    struct MHD_Response *plain; /* the answer that has neither body nor header; shared */
     int epoll_fd;
     int wake_fd;
     int listening; /* the daemon's, until the drain closes it */

@@ -1,8 +1,13 @@
 #include "bridge/kafka/producer.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "bridge/base/clock.h"
 #include "bridge/base/health.h"
@@ -15,15 +20,19 @@
 #define WARM_UP_MS       10000
 #define WARM_UP_STEP_MS  1000
 #define REBUILD_PAUSE_MS 500
+#define TURN_MS          100 /* of the thread: until it looks for a fatal error again */
 
 struct producer {
     struct kafka_context kafka;
     struct producer_options options;
     pthread_t thread;
     atomic_bool stop;
-    pthread_mutex_t lock;     /* guards the pointer below; held only for calls that do not wait */
-    rd_kafka_t *handle;       /* NULL while being replaced */
-    struct kafka_stats stats; /* the thread's own, once it runs */
+    int fd;                  /* readable when there are reports; -1: the thread waits for them */
+    pthread_mutex_t lock;    /* guards the pointer below; held only for calls that do not wait */
+    rd_kafka_t *handle;      /* NULL while being replaced */
+    pthread_mutex_t serving; /* guards what follows; held by whoever tells reports */
+    rd_kafka_queue_t *queue; /* the handle's; NULL without one */
+    struct kafka_stats stats;
 };
 
 /* For what the message is, not for what Kafka is at the moment. */
@@ -33,11 +42,9 @@ static bool is_refusal(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE || code == RD_KAFKA_RESP_ERR_INVALID_RECORD;
 }
 
-static void on_delivery(rd_kafka_t *handle, const rd_kafka_message_t *message, void *context)
+static void tell(const struct producer *producer, const rd_kafka_message_t *message)
 {
-    struct producer *producer = context;
     struct producer_report report = {.opaque = message->_private, .sent = message};
-    (void)handle;
     if (!message_is_stored(message)) {
         report.outcome = is_refusal(message->err) ? PRODUCER_REFUSED : PRODUCER_NOT_KEPT;
         report.reason = message->err == RD_KAFKA_RESP_ERR_NO_ERROR
@@ -45,6 +52,38 @@ static void on_delivery(rd_kafka_t *handle, const rd_kafka_message_t *message, v
                             : rd_kafka_err2str(message->err);
     }
     producer->options.done(producer->options.context, &report);
+}
+
+static void take_event(struct producer *producer, rd_kafka_event_t *event)
+{
+    const rd_kafka_message_t *message = NULL;
+    const char *stats = NULL;
+    switch (rd_kafka_event_type(event)) {
+    case RD_KAFKA_EVENT_DR:
+        while ((message = rd_kafka_event_message_next(event)) != NULL)
+            tell(producer, message);
+        break;
+    case RD_KAFKA_EVENT_STATS:
+        stats = rd_kafka_event_stats(event);
+        kafka_stats_take(&producer->stats, stats, strlen(stats));
+        break;
+    case RD_KAFKA_EVENT_ERROR:
+        kafka_note_error(rd_kafka_event_error(event), rd_kafka_event_error_string(event));
+        break;
+    default:
+        break;
+    }
+}
+
+/* With `serving` held. Takes all that is there: librdkafka writes to the descriptor only when the
+ * queue was empty. */
+static void serve_queue(struct producer *producer, int timeout_ms)
+{
+    rd_kafka_event_t *event = rd_kafka_queue_poll(producer->queue, timeout_ms);
+    for (; event != NULL; event = rd_kafka_queue_poll(producer->queue, 0)) {
+        take_event(producer, event);
+        rd_kafka_event_destroy(event);
+    }
 }
 
 /* The first message to a topic would wait for its metadata: ask for it beforehand. */
@@ -66,14 +105,6 @@ static bool warm_up(const struct producer *producer, rd_kafka_t *handle, struct 
     return true;
 }
 
-static int on_stats(rd_kafka_t *handle, char *json, size_t length, void *context)
-{
-    struct producer *producer = context;
-    (void)handle;
-    kafka_stats_take(&producer->stats, json, length);
-    return 0; /* librdkafka frees the text */
-}
-
 static rd_kafka_t *open_handle(struct producer *producer, struct error *error)
 {
     rd_kafka_conf_t *settings = kafka_settings(&producer->kafka, KAFKA_PRODUCER, error);
@@ -85,15 +116,12 @@ static rd_kafka_t *open_handle(struct producer *producer, struct error *error)
         return NULL;
     }
     producer->stats = (struct kafka_stats){.client = producer->options.name};
-    if (producer->options.name != NULL) {
-        rd_kafka_conf_set_stats_cb(settings, on_stats);
-        if (!kafka_stats_ask(settings, error)) {
-            rd_kafka_conf_destroy(settings);
-            return NULL;
-        }
+    if (producer->options.name != NULL && !kafka_stats_ask(settings, error)) {
+        rd_kafka_conf_destroy(settings);
+        return NULL;
     }
-    rd_kafka_conf_set_dr_msg_cb(settings, on_delivery);
-    rd_kafka_conf_set_opaque(settings, producer);
+    rd_kafka_conf_set_events(settings,
+                             RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_STATS | RD_KAFKA_EVENT_ERROR);
     rd_kafka_t *handle = kafka_open(RD_KAFKA_PRODUCER, settings, error);
     if (handle != NULL && !warm_up(producer, handle, error)) {
         (void)kafka_close(handle, 0);
@@ -111,12 +139,28 @@ static rd_kafka_t *swap_handle(struct producer *producer, rd_kafka_t *handle)
     return old;
 }
 
-/* Reports all that is left as not kept and ends the handle. */
-static void close_handle(rd_kafka_t *handle)
+/* From here on its reports can be told. */
+static void open_queue(struct producer *producer, rd_kafka_t *handle)
 {
+    static const uint64_t one = 1;
+    (void)pthread_mutex_lock(&producer->serving);
+    producer->queue = rd_kafka_queue_get_main(handle);
+    if (producer->fd >= 0)
+        rd_kafka_queue_io_event_enable(producer->queue, producer->fd, &one, sizeof one);
+    (void)pthread_mutex_unlock(&producer->serving);
+}
+
+/* Reports all that is left as not kept and ends the handle. */
+static void close_handle(struct producer *producer, rd_kafka_t *handle)
+{
+    (void)pthread_mutex_lock(&producer->serving);
     (void)rd_kafka_purge(handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     while (rd_kafka_outq_len(handle) > 0)
-        (void)rd_kafka_poll(handle, 10);
+        serve_queue(producer, 10);
+    rd_kafka_queue_io_event_enable(producer->queue, -1, NULL, 0); /* a late write would be astray */
+    rd_kafka_queue_destroy(producer->queue);
+    producer->queue = NULL;
+    (void)pthread_mutex_unlock(&producer->serving);
     (void)kafka_close(handle, 0);
 }
 
@@ -124,10 +168,11 @@ static void rebuild(struct producer *producer, const char *reason)
 {
     struct error error;
     log_error("producer_fatal", LOG_TEXT("reason", reason));
-    close_handle(swap_handle(producer, NULL));
+    close_handle(producer, swap_handle(producer, NULL));
     while (!atomic_load(&producer->stop)) {
         rd_kafka_t *handle = open_handle(producer, &error);
         if (handle != NULL) {
+            open_queue(producer, handle);
             (void)swap_handle(producer, handle);
             metrics_add(METRIC_PRODUCERS_REBUILT, 1);
             log_info("producer_rebuilt");
@@ -135,24 +180,38 @@ static void rebuild(struct producer *producer, const char *reason)
         }
         log_warn("producer_rebuild_failed", LOG_TEXT("reason", error.message));
         health_turned(producer->options.loop, clock_ms());
-        struct timespec pause = {0, REBUILD_PAUSE_MS * 1000000L};
-        (void)nanosleep(&pause, NULL);
+        clock_rest(REBUILD_PAUSE_MS);
     }
 }
 
-static void *serve(void *context)
+static void *run(void *context)
 {
     struct producer *producer = context;
     char reason[256];
     while (!atomic_load(&producer->stop)) {
         health_turned(producer->options.loop, clock_ms());
+        if (producer->options.owner_serves) {
+            clock_rest(TURN_MS);
+        } else {
+            (void)pthread_mutex_lock(&producer->serving);
+            serve_queue(producer, TURN_MS);
+            (void)pthread_mutex_unlock(&producer->serving);
+        }
         /* Only this thread swaps the handle, so reading it here needs no lock. */
-        (void)rd_kafka_poll(producer->handle, 100);
         if (rd_kafka_fatal_error(producer->handle, reason, sizeof reason) !=
             RD_KAFKA_RESP_ERR_NO_ERROR)
             rebuild(producer, reason);
     }
     return NULL;
+}
+
+static void release(struct producer *producer)
+{
+    if (producer->fd >= 0)
+        (void)close(producer->fd);
+    (void)pthread_mutex_destroy(&producer->serving);
+    (void)pthread_mutex_destroy(&producer->lock);
+    free(producer);
 }
 
 struct producer *producer_new(const struct kafka_context *kafka,
@@ -161,21 +220,45 @@ struct producer *producer_new(const struct kafka_context *kafka,
     struct producer *producer = memory_new(1, sizeof *producer);
     producer->kafka = *kafka;
     producer->options = *options;
+    producer->fd = options->owner_serves ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1;
     (void)pthread_mutex_init(&producer->lock, NULL);
+    (void)pthread_mutex_init(&producer->serving, NULL);
+    if (options->owner_serves && producer->fd < 0) {
+        error_set(error, VERDICT_FATAL, "the producer has no descriptor: %s",
+                  strerrordesc_np(errno));
+        goto failed;
+    }
     producer->handle = open_handle(producer, error);
     if (producer->handle == NULL)
         goto failed;
-    if (pthread_create(&producer->thread, NULL, serve, producer) != 0) {
+    open_queue(producer, producer->handle);
+    if (pthread_create(&producer->thread, NULL, run, producer) != 0) {
         error_set(error, VERDICT_FATAL, "the producer's thread did not start");
-        (void)kafka_close(producer->handle, 0);
+        close_handle(producer, producer->handle);
         goto failed;
     }
     return producer;
 
 failed:
-    (void)pthread_mutex_destroy(&producer->lock);
-    free(producer);
+    release(producer);
     return NULL;
+}
+
+int producer_fd(const struct producer *producer)
+{
+    return producer->fd;
+}
+
+void producer_serve(struct producer *producer)
+{
+    uint64_t count;
+    ssize_t got = read(producer->fd, &count, sizeof count);
+    (void)got;
+    if (pthread_mutex_trylock(&producer->serving) != 0)
+        return;
+    if (producer->queue != NULL)
+        serve_queue(producer, 0);
+    (void)pthread_mutex_unlock(&producer->serving);
 }
 
 bool producer_send(struct producer *producer, const struct message *message, void *opaque,
@@ -200,7 +283,7 @@ void producer_close(struct producer *producer)
     (void)pthread_join(producer->thread, NULL);
     rd_kafka_t *handle = swap_handle(producer, NULL);
     if (handle != NULL)
-        close_handle(handle);
+        close_handle(producer, handle);
 }
 
 void producer_free(struct producer *producer)
@@ -208,8 +291,7 @@ void producer_free(struct producer *producer)
     if (producer == NULL)
         return;
     producer_close(producer);
-    (void)pthread_mutex_destroy(&producer->lock);
-    free(producer);
+    release(producer);
 }
 
 void producer_break(struct producer *producer)

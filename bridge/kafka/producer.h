@@ -9,8 +9,10 @@
  * producer that turns fatal is replaced by a new one; its messages are reported NOT_KEPT first, and
  * until the new one is warm producer_send refuses.
  *
- * One thread of its own serves delivery reports and does the replacing; producer_send may be called
- * from any thread and does not wait.
+ * Reports are told on a thread of its own, or, where the owner serves, on the owner's loop: what
+ * was allocated for a message there is freed there, instead of by two threads that wait for each
+ * other. The thread does the replacing in either case; producer_send may be called from any thread
+ * and does not wait.
  */
 #ifndef BRIDGE_KAFKA_PRODUCER_H
 #define BRIDGE_KAFKA_PRODUCER_H
@@ -40,8 +42,9 @@ struct producer_report {
     const rd_kafka_message_t *sent; /* for message_borrow */
 };
 
-/* Called on the producer's thread, exactly once for each message that producer_send took. Must not
- * block. */
+/* Called exactly once for each message that producer_send took: on the producer's thread, or in
+ * producer_serve; by whoever closes or replaces the producer for what is under way then. Never by
+ * two at once. Must not block. */
 typedef void producer_done(void *context, const struct producer_report *report);
 
 #define PRODUCER_TIMEOUT_CONFIGURED (-1)
@@ -54,6 +57,7 @@ struct producer_options {
     size_t topic_count;
     int64_t timeout_ms; /* longest until a report; or one of the above */
     bool starts_cold;   /* does not wait for Kafka */
+    bool owner_serves;  /* calls producer_serve when producer_fd is readable */
     producer_done *done;
     void *context;
 };
@@ -69,6 +73,13 @@ struct producer *producer_new(const struct kafka_context *kafka,
  * message will never fit. */
 bool producer_send(struct producer *producer, const struct message *message, void *opaque,
                    struct error *error) MUST_CHECK;
+
+/* For an owner that serves: readable when there are reports; -1 for others. The producer's own. */
+int producer_fd(const struct producer *producer) MUST_CHECK;
+
+/* Tells all reports that are there. Does not wait: while the producer is being closed or replaced,
+ * whoever does that tells them. */
+void producer_serve(struct producer *producer);
 
 /* Reports what is under way NOT_KEPT and ends the thread; producer_send then refuses. So whoever
  * still sends is answered, and may be ended before producer_free. NULL is allowed. */

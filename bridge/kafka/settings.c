@@ -65,15 +65,20 @@ static void on_log(const rd_kafka_t *handle, int level, const char *facility, co
     log_event(ours, "kafka_log", LOG_TEXT("facility", facility), LOG_TEXT("text", text));
 }
 
-static void on_error(rd_kafka_t *handle, int code, const char *reason, void *context)
+void kafka_note_error(rd_kafka_resp_err_t code, const char *reason)
 {
     static struct log_gate gate;
     int64_t suppressed = 0;
+    if (log_gate_open(&gate, clock_ms(), 1000, &suppressed))
+        log_warn("kafka_error", LOG_TEXT("code", rd_kafka_err2name(code)),
+                 LOG_TEXT("reason", reason), LOG_NUMBER("suppressed", suppressed));
+}
+
+static void on_error(rd_kafka_t *handle, int code, const char *reason, void *context)
+{
     (void)handle;
     (void)context;
-    if (log_gate_open(&gate, clock_ms(), 1000, &suppressed))
-        log_warn("kafka_error", LOG_TEXT("code", rd_kafka_err2name((rd_kafka_resp_err_t)code)),
-                 LOG_TEXT("reason", reason), LOG_NUMBER("suppressed", suppressed));
+    kafka_note_error((rd_kafka_resp_err_t)code, reason);
 }
 
 static bool set(rd_kafka_conf_t *settings, const char *name, const char *value, const char *origin,

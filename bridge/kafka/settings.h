@@ -40,6 +40,10 @@ struct kafka_context {
 rd_kafka_conf_t *kafka_settings(const struct kafka_context *kafka, enum kafka_role role,
                                 struct error *error) MUST_CHECK;
 
+/* An error that librdkafka tells, as event=kafka_error, at most once a second: what the handles'
+ * callbacks do, for one whose errors come as events. */
+void kafka_note_error(rd_kafka_resp_err_t code, const char *reason);
+
 /* How long a producer tries to deliver one message; 0 = for ever. No more than what is configured,
  * where that is shorter. */
 bool kafka_settings_timeout(rd_kafka_conf_t *settings, int64_t timeout_ms,

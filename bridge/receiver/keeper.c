@@ -311,6 +311,7 @@ struct keeper *keeper_new(const struct kafka_context *kafka, const struct topics
                                        .topic_count = count,
                                        .timeout_ms = spools ? keeper->spool_after_ms
                                                             : PRODUCER_TIMEOUT_CONFIGURED,
+                                       .owner_serves = true,
                                        .done = on_report,
                                        .context = keeper};
     bool ok = !spools || open_spool(keeper, kafka, topics, error);
@@ -399,6 +400,16 @@ void keeper_keep(struct keeper *keeper, const struct message *message, void *opa
         finish(entry, KEEPER_UNAVAILABLE, "the spool is full");
     if (way == WAY_KAFKA && !producer_send(keeper->producer, message, entry, &error))
         take_back(keeper, entry, message, &error);
+}
+
+int keeper_fd(const struct keeper *keeper)
+{
+    return producer_fd(keeper->producer);
+}
+
+void keeper_serve(struct keeper *keeper)
+{
+    producer_serve(keeper->producer);
 }
 
 bool keeper_is_sending(struct keeper *keeper)

@@ -37,8 +37,8 @@ enum keeper_outcome {
     KEEPER_REFUSED,     /* Kafka will never take it */
 };
 
-/* Any thread, also the caller's in keeper_keep; once for each message. Must not block. `reason` is
- * NULL when kept. */
+/* Any thread, also the caller's in keeper_keep and keeper_serve; once for each message. Must not
+ * block. `reason` is NULL when kept. */
 typedef void keeper_done(void *opaque, enum keeper_outcome outcome, const char *reason);
 
 /* Opens the spool, where one is configured, and a producer that is warm when it returns. Everything
@@ -48,6 +48,11 @@ struct keeper *keeper_new(const struct kafka_context *kafka, const struct topics
 
 /* Takes a copy of the message. One thread at a time. */
 void keeper_keep(struct keeper *keeper, const struct message *message, void *opaque);
+
+/* Kafka's reports are told in keeper_serve, which is to be called when keeper_fd is readable: what
+ * keeper_keep allocates is freed on the same thread then. */
+int keeper_fd(const struct keeper *keeper) MUST_CHECK;
+void keeper_serve(struct keeper *keeper);
 
 /* True while the spool sends what it holds and Kafka takes it. */
 bool keeper_is_sending(struct keeper *keeper) MUST_CHECK;

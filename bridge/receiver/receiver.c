@@ -83,6 +83,8 @@ static void note_refused(struct receiver *receiver)
 
 static void tell_span(const struct sleeper *sleeper, int status)
 {
+    if (!spans_record(&sleeper->trace))
+        return;
     int64_t end_us = clock_wall_ms() * 1000;
     const struct span_note notes[] = {
         {"http.response.status_code", NULL, status},
@@ -256,6 +258,12 @@ static void handle(void *context, struct server_request *request)
     ingest_free(&result);
 }
 
+static void serve(void *context)
+{
+    const struct receiver *receiver = context;
+    keeper_serve(receiver->keeper);
+}
+
 static struct credentials *read_credentials(const struct config *config, struct error *error)
 {
     struct config_secrets secrets = {0};
@@ -308,6 +316,8 @@ static bool start_server(struct receiver *receiver, const struct config *config,
                                              .client_ca = config->receiver.tls_client_ca},
                                      .handle = handle,
                                      .finish = finish,
+                                     .serve = serve,
+                                     .serve_fd = keeper_fd(receiver->keeper),
                                      .context = receiver};
     receiver->server = server_new(&options, error);
     return receiver->server != NULL;
