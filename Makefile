@@ -36,8 +36,8 @@ OBJECTS   += $(BUILD)/tests/sanitizers/c11_threads.o
 endif
 SIMULATOR := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/simulator/*.c))
 UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
-BENCH     := $(patsubst tests/bench/%.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c) $(filter-out %/bare_record.c,$(wildcard tests/bench/bare_*.c)) tests/bench/mock_kafka.c)
-BARE      := $(BUILD)/tests/bench/bare.o $(BUILD)/tests/bench/bare_record.o
+BENCH     := $(patsubst tests/bench/%.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c) $(filter-out %/bare_record.c %/bare_server.c,$(wildcard tests/bench/bare_*.c)) tests/bench/mock_kafka.c)
+BARE      := $(addprefix $(BUILD)/tests/bench/,bare.o bare_record.o bare_server.o)
 C_FILES   := $(wildcard bridge/*.[ch] bridge/*/*.[ch] tests/unit/*.[ch] tests/bench/*.[ch] tests/simulator/*.[ch] tests/sanitizers/*.c tests/fuzz/*.[ch])
 
 .PHONY: deps all demo test test-unit test-e2e test-long test-memcheck chaos chaos-mutants fuzz fuzz-coverage chart image browser bench bench-quick bench-encode bench-planner bench-programs bench-parts bench-speed bench-growth bench-budget lint format schemas install version libraries clean help

@@ -120,7 +120,7 @@ int64_t bare_delivered(void)
     return delivered;
 }
 
-rd_kafka_t *bare_producer(const char *bootstrap, const char *linger_ms, const char *id)
+rd_kafka_t *bare_producer(const char *bootstrap, const char *linger_ms, const char *id, int events)
 {
     char reason[256];
     const char *settings[][2] = {{"bootstrap.servers", bootstrap},
@@ -130,6 +130,7 @@ rd_kafka_t *bare_producer(const char *bootstrap, const char *linger_ms, const ch
                                  {"transactional.id", id}};
     rd_kafka_conf_t *configuration = rd_kafka_conf_new();
     rd_kafka_conf_set_dr_msg_cb(configuration, on_delivery);
+    rd_kafka_conf_set_events(configuration, events);
     for (size_t i = 0; i < ARRAY_LENGTH(settings); i++) {
         if (settings[i][1] != NULL &&
             rd_kafka_conf_set(configuration, settings[i][0], settings[i][1], reason,

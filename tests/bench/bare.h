@@ -45,8 +45,10 @@ struct bare_message {
 struct bare_message bare_message(const char *line);
 
 /* A producer as the bridge's, idempotent and with the same linger; `id` is its transactional id, or
- * NULL. */
-rd_kafka_t *bare_producer(const char *bootstrap, const char *linger_ms, const char *id);
+ * NULL. With RD_KAFKA_EVENT_DR in `events` its delivery reports come as events, and are not
+ * counted.
+ */
+rd_kafka_t *bare_producer(const char *bootstrap, const char *linger_ms, const char *id, int events);
 
 /* Produces it with another value, and waits for room where there is none. Its delivery is counted
  * by bare_delivered. */

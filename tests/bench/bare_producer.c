@@ -32,7 +32,7 @@ int main(int argc, char **argv)
     struct bare_message *messages = memory_new(known, sizeof *messages);
     for (size_t i = 0; i < known; i++)
         messages[i] = bare_message(lines[i]);
-    rd_kafka_t *handle = bare_producer(argv[1], argv[2], NULL);
+    rd_kafka_t *handle = bare_producer(argv[1], argv[2], NULL, 0);
     produce(handle, messages, known, (int64_t)known);
     struct bare_clock began = bare_clock();
     int64_t count = bare_number(argv[4]);

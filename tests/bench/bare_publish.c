@@ -133,7 +133,7 @@ int main(int argc, char **argv)
     struct page *pages = learn_all(lines, known, schema, &work.class);
     wire_put((unsigned char *)work.bytes, (uint32_t)bare_number(argv[4]));
     work.writer = avro_writer_memory(work.bytes, (int64_t)FRAME);
-    work.handle = bare_producer(argv[1], argv[2], "bare-publish");
+    work.handle = bare_producer(argv[1], argv[2], "bare-publish", 0);
     demand_done(rd_kafka_init_transactions(work.handle, WAIT_MS), "init");
     publish_many(&work, pages, known, TRANSACTION);
     struct bare_clock began = bare_clock();

@@ -8,6 +8,7 @@ import pytest
 
 from growth.series import Series
 from harness import snapshots
+from harness.bridge import sign
 from harness.compare import differences
 from harness.http_client import request
 from harness.process import TOP, Program
@@ -68,6 +69,34 @@ def test_producer_on_mock(tmp_path):
         found = {(one.key, one.value, one.headers) for one in kafka.read(EVENTS, isolation="read_uncommitted")}
     assert made["done"] == 1000 and made["cpu_us"] > 0
     assert found == {(line["key"].encode(), line["value"].encode(), (("h", line["headers"][0][1].encode()),)) for line in lines}
+
+
+@pytest.mark.plain
+def test_bare_receiver(tmp_path):
+    line = {"topic": EVENTS, "key": "k", "value": "v", "headers": [["model", "residents"]]}
+    (tmp_path / "messages").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    with serving(MockKafka(tmp_path, ["residents"])) as kafka:
+        program = Program("bare_receiver", [kafka.bootstrap, 3, SECRET, tmp_path / "messages"], directory=tmp_path)
+        with running(program.start()):
+            url = f"http://{first_word(program, 'listen')}/webhooks"
+            sent = [body(number, 2, ["residents"]) for number in range(20)]
+            for one in sent:
+                assert request("POST", url, one, headers={"propexo-signature": sign(one, SECRET)}).status == 200
+        found = kafka.read(EVENTS, isolation="read_uncommitted")
+    assert sorted(one.value for one in found) == sorted(sent)
+    assert {one.key for one in found} == {json.loads(one)["meta"]["integration_id"].encode() for one in sent}
+    assert all(one.headers == (("model", b"residents"),) for one in found)
+
+
+@pytest.mark.plain
+def test_bare_receiver_demands_the_signature(tmp_path):
+    line = {"topic": EVENTS, "key": "k", "value": "v", "headers": []}
+    (tmp_path / "messages").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    with serving(MockKafka(tmp_path, ["residents"])) as kafka:
+        program = Program("bare_receiver", [kafka.bootstrap, 3, SECRET, tmp_path / "messages"], directory=tmp_path).start()
+        with pytest.raises(OSError), running(program, 70):
+            url = f"http://{first_word(program, 'listen')}/webhooks"
+            request("POST", url, body(0, 1, ["residents"]), headers={"propexo-signature": "0" * 64})
 
 
 @pytest.mark.plain

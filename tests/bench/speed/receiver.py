@@ -1,4 +1,4 @@
-"""The receiver beside a bare HTTP handler and a bare producer, on the mock cluster; beside Redpanda Connect, on Kafka.
+"""The receiver beside a bare HTTP handler, a bare producer and the two put together, on the mock cluster; beside Redpanda Connect, on Kafka.
 
 Redpanda Connect's client does not understand librdkafka's mock cluster, so that pair meets at a real broker.
 """
@@ -10,6 +10,7 @@ from functools import partial
 from bars import at_least, at_most
 from harness.kafka import Kafka
 from harness.process import Program
+from harness.simulator import SECRET
 from harness.wait import Failure
 from speed.contest import contest, ratio
 from speed.load import Webhooks, send
@@ -40,6 +41,12 @@ class Receivers:
     @contextmanager
     def handler(self):
         program = Program("bare_handler", directory=self.directory).start()
+        with running(program):
+            yield program, f"http://{first_word(program, 'listen')}/webhooks"
+
+    @contextmanager
+    def bare_receiver(self, messages):
+        program = Program("bare_receiver", [self.kafka.bootstrap, LINGER_MS, SECRET, messages], directory=self.directory).start()
         with running(program):
             yield program, f"http://{first_word(program, 'listen')}/webhooks"
 
@@ -130,6 +137,7 @@ class OnMock:
                 {
                     "bridge": partial(receivers.load, receivers.bridge),
                     "handler": partial(receivers.load, receivers.handler, stores=False),
+                    "bare_receiver": partial(receivers.load, partial(receivers.bare_receiver, messages)),
                     "producer": partial(receivers.producer, messages, 100_000 * seconds),
                 },
                 rounds,
@@ -140,6 +148,8 @@ class OnMock:
             many = receivers.load(receivers.bridge, connections=MANY_CONNECTIONS)
         return {
             "cpu_of_handler": ratio(made, "bridge", "handler", "cpu_us"),
+            "cpu_of_bare_receiver": ratio(made, "bridge", "bare_receiver", "cpu_us"),
+            "bare_receiver_of_handler": ratio(made, "bare_receiver", "handler", "cpu_us"),
             "rate_of_handler": ratio(made, "bridge", "handler", "requests_s"),
             "cpu_of_producer": ratio(made, "bridge", "producer", "cpu_us"),
             "half_load": half,
