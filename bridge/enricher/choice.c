@@ -104,7 +104,7 @@ static struct plan make(struct planner *planner, struct group *group, const stru
     }
     struct plan plan = {.kind = PLAN_PAGE};
     plan.page = option->kind == PAGES_SCAN
-                    ? scan_ask(group, option->list, option->whole, tick, now_ms)
+                    ? scan_ask(group, option->list, option->whole, tick)
                     : newest_ask(&planner->waiting, group, option->kind, option->whole,
                                  planner->latency_ms, tick, now_ms);
     return plan;

@@ -1,6 +1,7 @@
 #include "bridge/enricher/depth.h"
 
 #include <math.h>
+#include <stddef.h>
 
 /* An event is here so long after its change, mostly. */
 #define EVENT_DELAY_MS   200
@@ -17,6 +18,49 @@
 #define RATIO_LEAST   0.05F
 #define RATIO_MOST    4.0F
 #define MISPLACED     4
+/* What a gap weighs is never less: a list's share may change. */
+#define GAPS_MOST 4096
+
+static uint32_t unseen_of(const struct depth *depth)
+{
+    return depth->behind == NULL ? 0 : depth->behind->unseen;
+}
+
+/* Rows of the list among events that were not taken in. */
+static float rows_of(const struct depth *depth, uint32_t events)
+{
+    return depth->gap == 0 ? 0 : (float)events / depth->gap;
+}
+
+void depth_follow(struct depth *depth, const struct behind *behind)
+{
+    if (depth->behind == behind)
+        return;
+    depth->behind = behind;
+    depth->taken = behind->taken;
+    depth->counted_unseen = behind->unseen;
+    depth->gaps = 0;
+    depth->gap = 0;
+}
+
+static void note_gap(struct depth *depth)
+{
+    uint32_t events = depth->behind->taken - depth->taken;
+    depth->taken = depth->behind->taken;
+    depth->gaps += depth->gaps < GAPS_MOST;
+    depth->gap += ((float)events - depth->gap) / (float)depth->gaps;
+}
+
+/* Taking a backlog in moves nothing: what comes is what lay in Kafka before. */
+static void count(struct depth *depth, int64_t passed)
+{
+    uint32_t unseen = unseen_of(depth);
+    float moved = (float)(depth->came - depth->counted) +
+                  (rows_of(depth, unseen) - rows_of(depth, depth->counted_unseen));
+    depth->rate = moved > 0 ? moved / (float)passed : 0;
+    depth->counted = depth->came;
+    depth->counted_unseen = unseen;
+}
 
 void depth_moved(struct depth *depth, int64_t now_ms)
 {
@@ -24,16 +68,23 @@ void depth_moved(struct depth *depth, int64_t now_ms)
     bool first = depth->came_ms == 0;
     depth->came++;
     depth->came_ms = now_ms;
+    if (depth->behind != NULL)
+        note_gap(depth);
     if (!first && passed < COUNTED_EVERY_MS)
         return;
-    depth->rate = first ? 0 : (float)(depth->came - depth->counted) / (float)passed;
-    depth->counted = depth->came;
+    count(depth, passed);
+    depth->rate = first ? 0 : depth->rate;
     depth->counted_ms = now_ms;
+}
+
+uint32_t depth_top(const struct depth *depth)
+{
+    return depth->came + (uint32_t)rows_of(depth, unseen_of(depth));
 }
 
 uint32_t depth_told(const struct depth *depth, uint32_t rank)
 {
-    return depth->came - rank;
+    return depth_top(depth) - rank;
 }
 
 float depth_rate(const struct depth *depth, int limit, int64_t now_ms)
@@ -64,9 +115,9 @@ int64_t depth_expected(struct depth *depth, uint32_t rank, float rate, int64_t l
     return lrintf(rows_above(depth, (float)depth_told(depth, rank), rate));
 }
 
-void depth_found(struct depth_seen *seen, uint32_t came, uint32_t rank, int64_t row)
+void depth_found(struct depth_seen *seen, uint32_t top, uint32_t rank, int64_t row)
 {
-    float told = (float)(int32_t)(came - rank);
+    float told = (float)(int32_t)(top - rank);
     float deeper = (float)row - told;
     seen->count++;
     seen->told += told;

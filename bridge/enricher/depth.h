@@ -3,10 +3,15 @@
  *
  * As many rows lie above a record as records of the list changed after it. What was taken in is
  * counted: a record's rank is the count at its last event, and what came since tells its depth.
- * That is too little by the changes whose events are not here yet when a page is read, and too much
- * by records that changed twice. Both are measured on every page that shows somebody who waited: a
- * delay, which counts while many rows move, and a ratio, which counts for rows that lie deep; and
- * how far single rows scatter about that.
+ * What lies in Kafka and was not taken in yet is newer than all that was, so its rows lie on top of
+ * these: a backlog is read from far below the top, and while it is taken in no row moves. How many
+ * of a partition's events are of the list is told by how many of them lay between those that were,
+ * on average.
+ *
+ * That is too little by the changes whose events are not in Kafka yet when a page is read, and too
+ * much by records that changed twice. Both are measured on every page that shows somebody who
+ * waited: a delay, which counts while many rows move, and a ratio, which counts for rows that lie
+ * deep; and how far single rows scatter about that.
  */
 #ifndef BRIDGE_ENRICHER_DEPTH_H
 #define BRIDGE_ENRICHER_DEPTH_H
@@ -14,14 +19,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Where the events of a list come from: a partition, or all of a model's. */
+struct behind {
+    uint32_t taken;  /* events, since the process began; */
+    uint32_t unseen; /* and those in Kafka that were not */
+};
+
 /* Of one list. Zeroed, but `ratio` = 1: nothing is known. */
 struct depth {
     uint32_t came; /* rows that went to the top, as far as events told, since it is known here */
     uint32_t counted;
-    int64_t came_ms; /* when the last did */
+    uint32_t counted_unseen;
+    uint32_t taken;  /* of `behind`, when the last row was told */
+    uint32_t gaps;   /* that `gap` is of, up to a bound */
+    float gap;       /* events of `behind` from one row told to the next, on average; 0: unknown */
+    int64_t came_ms; /* when the last came */
     int64_t counted_ms;
-    float rate;        /* of `came`, a millisecond, when last counted */
-    float ratio;       /* of what came since a record's last event, the rows above it; */
+    const struct behind *behind; /* borrowed; NULL: nothing is known of Kafka */
+    float rate;                  /* rows that went to the top, a millisecond, when last counted */
+    float ratio;       /* of what changed since a record's last event, the rows above it; */
     float delay_ms;    /* and those that come in this time; */
     float spread;      /* and how far that scatters: the standard deviation */
     bool measured;     /* these were */
@@ -36,10 +52,16 @@ struct depth_seen {
     float deeper_squared; /* and the squares of that */
 };
 
+/* The list's events come from there. */
+void depth_follow(struct depth *depth, const struct behind *behind);
+
 /* A row went to the top. */
 void depth_moved(struct depth *depth, int64_t now_ms);
 
-/* Rows that went to the top after a record of that rank, as far as is told. */
+/* The rank of the newest row, what lies in Kafka included. */
+uint32_t depth_top(const struct depth *depth);
+
+/* Rows that went to the top after a record of that rank, as far as is told or lies in Kafka. */
 uint32_t depth_told(const struct depth *depth, uint32_t rank);
 
 /* Rows that go to the top, a millisecond, lately. While nothing is measured not so many that half a
@@ -52,9 +74,9 @@ uint32_t depth_margin(const struct depth *depth, int limit);
 /* Rows expected above a record when the page is read that is asked for now. */
 int64_t depth_expected(struct depth *depth, uint32_t rank, float rate, int64_t latency_ms);
 
-/* A row of the page, the `row`th of the list, shows a record of that rank; `came` is of when the
+/* A row of the page, the `row`th of the list, shows a record of that rank; `top` is of when the
  * page was asked for. */
-void depth_found(struct depth_seen *seen, uint32_t came, uint32_t rank, int64_t row);
+void depth_found(struct depth_seen *seen, uint32_t top, uint32_t rank, int64_t row);
 
 /* How far what was seen scatters: the standard deviation, in rows. */
 float depth_scatter(const struct depth_seen *seen);

@@ -77,6 +77,9 @@ struct engine {
     struct age *ages;           /* by slot: how old what is open is */
     _Atomic int64_t **consumed; /* by place: the metric of events taken */
     int64_t measured_ms;        /* when the costly part of engine_measure was done last */
+    struct behind *behind;      /* by slot: what Kafka holds beyond what was taken in; */
+    struct behind *behind_all;  /* and by place, in all the model's partitions of ours */
+    int64_t *looked_behind_ms;  /* by slot: when Kafka's client was asked last */
     bool *paused;               /* by slot */
     int paused_count;           /* how many of them */
     bool fenced; /* a transaction was refused: nothing starts until the partitions are given up */
@@ -146,6 +149,9 @@ void engine_write_board(struct engine *engine, int64_t now_ms);
  * traceparent. */
 void engine_tell(struct engine *engine, struct claim *claim, const struct webhook *webhook,
                  const struct event_headers *headers);
+
+/* The partitions were given up: what Kafka holds of them is nobody's here. */
+void engine_forget_behind(struct engine *engine);
 
 /* Takes one event in. Always ends in a waiting record or a dead letter. */
 void engine_take(struct engine *engine, const struct consumer_event *event, int64_t now_ms);

@@ -51,6 +51,7 @@ static void forget_all(struct engine *engine)
     offsets_clear(engine->offsets);
     memset(engine->ages, 0,
            engine->topics->model_count * (size_t)engine->topics->partitions * sizeof *engine->ages);
+    engine_forget_behind(engine);
     breakers_forget(engine->breakers);
     engine_drop_batches(engine);
     membership_release(engine->membership);
@@ -307,6 +308,9 @@ static void free_all(struct enricher *enricher)
     membership_release(engine->membership);
     change_names_free(&engine->names);
     free(engine->owned);
+    free(engine->behind);
+    free(engine->behind_all);
+    free(engine->looked_behind_ms);
     free(engine->paused);
     free(engine->ages);
     free(engine->consumed);
@@ -367,6 +371,9 @@ struct enricher *enricher_new(const struct kafka_context *kafka, const struct to
     engine->budget = budget_new(kafka->config->api.requests_per_minute, clock_ms());
     engine->breakers = new_breakers(engine);
     engine->owned = memory_new((size_t)slots, sizeof *engine->owned);
+    engine->behind = memory_new((size_t)slots, sizeof *engine->behind);
+    engine->behind_all = memory_new(engine->topics->model_count, sizeof *engine->behind_all);
+    engine->looked_behind_ms = memory_new((size_t)slots, sizeof *engine->looked_behind_ms);
     engine->paused = memory_new((size_t)slots, sizeof *engine->paused);
     engine->ages = memory_new((size_t)slots, sizeof *engine->ages);
     engine->consumed = memory_new(selection->count, sizeof *engine->consumed);

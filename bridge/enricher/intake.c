@@ -9,6 +9,8 @@
 #include "bridge/enricher/headers.h"
 #include "bridge/propexo/webhook.h"
 
+#define LOOK_BEHIND_MS 100
+
 void engine_tell(struct engine *engine, struct claim *claim, const struct webhook *webhook,
                  const struct event_headers *headers)
 {
@@ -35,6 +37,7 @@ static void join(struct engine *engine, const struct consumer_event *event,
     claim->forwarded |= headers->forwarded;
     engine_tell(engine, claim, webhook, headers);
     engine_joined(engine, record, now_ms);
+    planner_behind(record, &engine->behind[event->slot], &engine->behind_all[place]);
 }
 
 /* The header wins: it is the receiver's or a forwarder's last word on where the event belongs. */
@@ -125,6 +128,37 @@ static bool take_order(struct engine *engine, const struct consumer_event *event
            engine_take_erasure(engine, event, webhook, headers->erasure, now_ms);
 }
 
+void engine_forget_behind(struct engine *engine)
+{
+    int partitions = engine->topics->partitions;
+    for (size_t place = 0; place < engine->topics->model_count; place++)
+        engine->behind_all[place].unseen = 0;
+    for (size_t slot = 0; slot < engine->topics->model_count * (size_t)partitions; slot++) {
+        engine->behind[slot].unseen = 0;
+        engine->looked_behind_ms[slot] = 0;
+    }
+}
+
+/* One event less lies in Kafka; how many do is asked for now and then. */
+static void pass(struct engine *engine, const struct consumer_event *event, int64_t now_ms)
+{
+    struct behind *own = &engine->behind[event->slot];
+    struct behind *all = &engine->behind_all[event->slot / engine->topics->partitions];
+    own->taken++;
+    all->taken++;
+    if (own->unseen > 0) {
+        own->unseen--;
+        all->unseen--;
+    }
+    if (now_ms < engine->looked_behind_ms[event->slot] + LOOK_BEHIND_MS)
+        return;
+    engine->looked_behind_ms[event->slot] = now_ms;
+    int64_t unseen = consumer_end(engine->consumer, event->slot) - event->message->offset - 1;
+    all->unseen -= own->unseen;
+    own->unseen = unseen < 0 ? 0 : (uint32_t)unseen;
+    all->unseen += own->unseen;
+}
+
 void engine_take(struct engine *engine, const struct consumer_event *event, int64_t now_ms)
 {
     const rd_kafka_message_t *message = event->message;
@@ -138,6 +172,7 @@ void engine_take(struct engine *engine, const struct consumer_event *event, int6
         consumer_rejoin(engine->consumer);
         return;
     }
+    pass(engine, event, now_ms);
     struct event_headers headers = event_headers_read(message);
     struct webhook webhook = webhook_parse(message->payload, message->len);
     const char *code = refusal(engine, event, &webhook, &headers);

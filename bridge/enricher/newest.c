@@ -129,7 +129,7 @@ static uint32_t within_page(struct model_lists *model, const struct group *group
         known->rank = record == NULL ? list->depth.came : record->rank[true];
         known->found_ms = now_ms;
     }
-    float rows = (float)(depth_told(&list->depth, known->rank) + 1) * list->depth.ratio;
+    float rows = (float)(list->depth.came - known->rank + 1) * list->depth.ratio;
     float limit = (float)list->limit;
     if (rows <= limit)
         return count;
@@ -170,8 +170,8 @@ static void cover(struct group *group, struct page_ask *ask, bool whole)
                 continue;
             waiting_cover(each, record);
             ask->wanted++;
-            if (record->now.first_ms < ask->since_ms)
-                ask->since_ms = record->now.first_ms;
+            if (ask->since_ms == 0 || record->now.arrived_ms < ask->since_ms)
+                ask->since_ms = record->now.arrived_ms;
         }
     }
 }
@@ -196,11 +196,10 @@ struct page_ask newest_ask(const struct waiting *waiting, struct group *group, e
                            .integration_id = whole ? NULL : group->integration->id,
                            .offset = top ? 0 : bottom - list->limit + 1,
                            .limit = list->limit,
-                           .since_ms = now_ms,
                            .full = list->total < 0 || group->model->low > 0,
                            .start = tick + 1,
                            .ranking = waiting->ranking,
-                           .came = list->depth.came,
+                           .top = depth_top(&list->depth),
                            .rate = rate,
                            .from = from->rank[whole],
                            .rows = top ? told(list, from, whole) + 1 : width(list),
@@ -216,7 +215,7 @@ void newest_found(const struct page_ask *ask, const struct record *record, uint3
     bool whole = ask->integration_id == NULL;
     if (record->queue != (ask->kind == PAGES_LOW ? QUEUE_LOW : QUEUE_LIVE))
         return;
-    depth_found(&seen->depth, ask->came, record->rank[whole], ask->offset + row);
+    depth_found(&seen->depth, ask->top, record->rank[whole], ask->offset + row);
 }
 
 static void rank_group_anew(struct group *group)
@@ -252,7 +251,8 @@ static bool lacks_low(const struct model_lists *model, const struct list *list,
     uint32_t waiting = group == NULL ? model->low : group->low.count;
     uint32_t shown = seen->low_hits + seen->early;
     const struct record *oldest = group == NULL ? NULL : group->low.first;
-    uint32_t ranks = oldest == NULL ? waiting + model->live : told(list, oldest, false) + 1;
+    uint32_t ranks =
+        oldest == NULL ? waiting + model->live : list->depth.came - oldest->rank[false] + 1;
     float expected = (float)seen->rows * (float)waiting / (float)(ranks == 0 ? 1 : ranks);
     return waiting >= (uint32_t)list->limit / 4 && expected >= ENOUGH &&
            (float)shown < expected / 2;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/base/clock.h"
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/metrics.h"
@@ -21,8 +22,9 @@ static const char *const kinds[PAGES_KINDS] = {"live", "low", "scan"};
 
 struct page {
     struct page_ask ask;
-    int64_t since_ms; /* it is narrowed to this on the server's clock; 0 = it is not */
-    bool probe;       /* the first one that is */
+    int64_t oldest_ms; /* when the oldest event looked for came, on the monotonic clock */
+    int64_t since_ms;  /* it is narrowed to this on the server's clock; 0 = it is not */
+    bool probe;        /* the first one that is */
 };
 
 static void learn_clock(struct page_reader *reader, const cJSON *rows, int64_t now_ms)
@@ -40,11 +42,11 @@ static void learn_clock(struct page_reader *reader, const cJSON *rows, int64_t n
 }
 
 /* The row last changed before any record looked for did. */
-static bool is_past(const struct page_reader *reader, const struct page_ask *ask, const cJSON *row)
+static bool is_past(const struct page_reader *reader, const struct page *page, const cJSON *row)
 {
     int64_t at = 0;
     return row != NULL && timestamp_member(row, "updated_at", &at) && reader->known &&
-           at < ask->since_ms + reader->ahead_ms - PAST_MS;
+           at < page->oldest_ms + reader->ahead_ms - PAST_MS;
 }
 
 /* A page that is being read. */
@@ -129,8 +131,8 @@ static void on_page(struct engine *engine, const struct page *page, struct api_p
         .bytes = bytes * 4 / (size_t)(cJSON_GetArraySize(rows) + 1),
         .seen = {.total = page->since_ms != 0 ? -1 : answer->total,
                  .more = answer->has_more,
-                 .past = is_past(&engine->pages, ask, first == NULL ? NULL : first->prev),
-                 .below = first == NULL || is_past(&engine->pages, ask, first)},
+                 .past = is_past(&engine->pages, page, first == NULL ? NULL : first->prev),
+                 .below = first == NULL || is_past(&engine->pages, page, first)},
         .now_ms = now_ms};
     if (page->probe)
         end_probe(&engine->pages, page, rows);
@@ -207,15 +209,23 @@ static char *url_of(struct engine *engine, struct page *page)
         return api_list_url(base, model, ask->integration_id, order, ask->offset, ask->limit);
     page->probe = !reader->probed;
     reader->probed = true;
-    page->since_ms = ask->since_ms + reader->ahead_ms - NARROW_MS;
+    page->since_ms = page->oldest_ms + reader->ahead_ms - NARROW_MS;
     return api_list_url_since(base, model, ask->integration_id, order, ask->offset, ask->limit,
                               page->since_ms);
+}
+
+/* Where clocks differ, or jump, this is wrong by as much, which costs requests at most. */
+static int64_t oldest_of(const struct page_ask *ask, int64_t now_ms)
+{
+    int64_t age_ms = ask->since_ms == 0 ? 0 : clock_wall_ms() - ask->since_ms;
+    return age_ms < 0 ? now_ms : now_ms - age_ms;
 }
 
 void page_begin(struct engine *engine, const struct page_ask *ask, int64_t now_ms)
 {
     struct page *page = memory_new(1, sizeof *page);
     page->ask = *ask;
+    page->oldest_ms = oldest_of(ask, now_ms);
     char *url = url_of(engine, page);
     struct request request = {.kind = kind_of(page),
                               .url = url,

@@ -164,6 +164,14 @@ void planner_moved(struct planner *planner, int place, const char *integration_i
         newest_moved(&planner->waiting, group, low, now_ms);
 }
 
+void planner_behind(struct record *record, const struct behind *own, const struct behind *all)
+{
+    if (!planner_has(record))
+        return;
+    depth_follow(&record->group->list.depth, own);
+    depth_follow(&record->group->model->list.depth, all);
+}
+
 void planner_hurry(struct planner *planner, int place, const char *integration_id)
 {
     struct group *group = waiting_find(&planner->waiting, place, integration_id);

@@ -62,14 +62,14 @@ struct page_ask {
     const char *integration_id; /* NULL = all; of pending_integration */
     int64_t offset;
     int limit;
-    int64_t since_ms; /* when the oldest record looked for was taken in */
+    int64_t since_ms; /* when the oldest event looked for came, by Kafka's clock; 0 = not told */
     uint32_t serial;  /* of a scan */
     bool full; /* all its rows are of use: the list's length is not known, or low ones ride along */
 
     /* A page of the newest; newest.h. */
     uint64_t start;    /* tick: records whose last event came later are not looked for */
     uint32_t ranking;  /* of the model, when it was asked for */
-    uint32_t came;     /* of the list, then */
+    uint32_t top;      /* of the list, then */
     float rate;        /* and what it grew by, a millisecond */
     uint32_t from;     /* rank of the oldest looked for; */
     uint32_t rows;     /* so many ranks are */
@@ -108,6 +108,10 @@ void planner_joined(struct planner *planner, struct record *record, int64_t now_
 /* A record of the list changed that does not wait: an event that is done already tells of it. */
 void planner_moved(struct planner *planner, int place, const char *integration_id, bool low,
                    int64_t now_ms);
+
+/* An event of the record was taken in from there: its partition, and all of its model's. Borrowed
+ * for the planner's life. */
+void planner_behind(struct record *record, const struct behind *own, const struct behind *all);
 
 /* What the group's low lane holds now is wanted soon. */
 void planner_hurry(struct planner *planner, int place, const char *integration_id);

@@ -7,8 +7,7 @@ static uint32_t waiting_in(const struct model_lists *model, const struct group *
                          : group->live.count + group->single.count + group->low.count;
 }
 
-struct page_ask scan_ask(struct group *group, struct list *list, bool whole, uint64_t tick,
-                         int64_t now_ms)
+struct page_ask scan_ask(struct group *group, struct list *list, bool whole, uint64_t tick)
 {
     struct scan *scan = list_scan(list);
     if (scan->start == 0) {
@@ -20,7 +19,6 @@ struct page_ask scan_ask(struct group *group, struct list *list, bool whole, uin
                            .integration_id = whole ? NULL : group->integration->id,
                            .offset = scan->offset,
                            .limit = list->limit,
-                           .since_ms = now_ms,
                            .serial = scan->serial};
     scan->offset += list->limit;
     scan->in_flight++;

@@ -10,8 +10,8 @@
 #include "bridge/enricher/waiting.h"
 
 /* The next page of the list's scan, which counts as under way from now on. */
-struct page_ask scan_ask(struct group *group, struct list *list, bool whole, uint64_t tick,
-                         int64_t now_ms) MUST_CHECK;
+struct page_ask scan_ask(struct group *group, struct list *list, bool whole,
+                         uint64_t tick) MUST_CHECK;
 
 /* `group` is that of the page, or NULL when it is of all integrations. */
 void scan_done(struct waiting *waiting, struct group *group, const struct page_ask *ask,

@@ -99,7 +99,7 @@ static inline void answer(struct stage *stage, const struct page_ask *ask, uint3
              strcmp(record->integration_id, ask->integration_id) != 0))
             continue;
         bool low = record->queue == QUEUE_LOW;
-        uint32_t depth = ask->came - record->rank[ask->integration_id == NULL];
+        uint32_t depth = ask->top - record->rank[ask->integration_id == NULL];
         uint32_t above = (uint32_t)ask->offset;
         planner_found(ask, record, depth < above ? 0 : depth - above, &seen); /* as it should lie */
         seen.low_hits += low;

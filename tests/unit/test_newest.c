@@ -63,6 +63,79 @@ static void test_misplaced(void **state)
     }
 }
 
+/* Events of a partition that are taken in, one after the other. */
+static void take_in(struct stage *stage, struct behind *partition, int count,
+                    const char *const *integrations, int integration_count, int64_t now_ms)
+{
+    for (int i = 0; i < count; i++) {
+        partition->taken++;
+        partition->unseen -= partition->unseen > 0;
+        planner_behind(add(stage, 0, integrations[i % integration_count], false, now_ms), partition,
+                       partition);
+    }
+}
+
+/* What Kafka still holds lies on top of what was taken in, and comes in without moving a row. */
+static void test_below_what_kafka_holds(void **state)
+{
+    static const char *const names[] = {"a"};
+    struct behind partition = {.unseen = 5000};
+    struct stage stage = new_stage();
+    (void)state;
+    take_in(&stage, &partition, 1000, names, 1, 1000);
+    struct plan plan = next(&stage, &busy, 3000);
+    assert_int_equal(plan.kind, PLAN_PAGE);
+    assert_int_equal(plan.page.top, 5000);
+    assert_int_equal(plan.page.offset, 5000 - PAGE + PAGE / 10); /* the oldest, and a margin */
+    assert_int_equal(plan.page.wanted, PAGE - 2 * PAGE / 10);
+    answer(&stage, &plan.page, PAGE - PAGE / 10, 100000, true, false, 3000);
+    take_in(&stage, &partition, 1000, names, 1, 3500);
+    plan = next(&stage, &busy, 3500);
+    assert_int_equal(plan.page.top, 5000);
+    assert_true(plan.page.rate < 0.001F);
+    assert_int_equal(plan.page.offset, 5000 - (PAGE - PAGE / 10) - PAGE + 3); /* it was exact */
+    partition.unseen += 400;                                                  /* these are new */
+    take_in(&stage, &partition, 1, names, 1, 4000);
+    plan = next(&stage, &busy, 4000);
+    assert_int_equal(plan.page.top, 5400);
+    assert_true(plan.page.rate > 0.7F && plan.page.rate < 0.9F); /* in half a second */
+    end_stage(&stage);
+}
+
+/* A partition's events are of several integrations: each has its part of what is there. */
+static void test_a_part_of_what_kafka_holds(void **state)
+{
+    static const char *const names[] = {"a", "b", "a", "c"};
+    struct behind partition = {.unseen = 8000};
+    struct stage stage = new_stage();
+    (void)state;
+    take_in(&stage, &partition, 2000, names, 4, 1000);
+    for (int i = 0; i < 3; i++) {
+        struct plan plan = next(&stage, &busy, 3000);
+        bool a = strcmp(plan.page.integration_id, "a") == 0;
+        assert_int_equal(plan.kind, PLAN_PAGE);
+        assert_in_range(plan.page.top, a ? 3980 : 1980, a ? 4020 : 2020);
+    }
+    end_stage(&stage);
+}
+
+/* After an assignment was taken away nothing of it is on top of what the next one brings. */
+static void test_what_kafka_held_is_forgotten(void **state)
+{
+    static const char *const names[] = {"a"};
+    struct behind partition = {.unseen = 5000};
+    struct stage stage = new_stage();
+    (void)state;
+    take_in(&stage, &partition, 1000, names, 1, 1000);
+    planner_clear(stage.planner);
+    partition.unseen = 0;
+    take_in(&stage, &partition, 100, names, 1, 2000);
+    struct plan plan = next(&stage, &busy, 4000);
+    assert_int_equal(plan.page.offset, 0);
+    assert_int_equal(plan.page.wanted, 100);
+    end_stage(&stage);
+}
+
 /* A whole sync: records change and are told of, pages show the list as it is when they are read. */
 struct sync {
     int integrations;
@@ -108,7 +181,7 @@ struct world {
     uint64_t started[UNDER_WAY];
 };
 
-static const char *const names[] = {"a", "b", "c", "d", "e"};
+static const char *const integrations[] = {"a", "b", "c", "d", "e"};
 
 static void to_top(struct world *world, int number)
 {
@@ -128,7 +201,7 @@ static struct world new_world(const struct sync *sync)
     struct world world = {.sync = sync, .stage = new_stage(), .random = random_from_seed(7)};
     world.rows = memory_new((size_t)sync->rows, sizeof *world.rows);
     for (int i = 0; i < sync->rows; i++) {
-        world.rows[i].record.integration_id = names[i % sync->integrations];
+        world.rows[i].record.integration_id = integrations[i % sync->integrations];
         world.rows[i].next = i + 1 < sync->rows ? i + 1 : LAST_ROW;
         world.rows[i].previous = i - 1;
     }
@@ -167,7 +240,7 @@ static void tell(struct world *world, struct row *row, int64_t now_ms)
     record->joined = world->stage.tick;
     record->now.tells_more |= !row->low;
     if (record->now.count++ == 0) {
-        record->now.first_ms = now_ms;
+        record->now.first_ms = record->now.arrived_ms = now_ms;
         planner_add(world->stage.planner, record, now_ms);
     } else {
         planner_joined(world->stage.planner, record, now_ms);
@@ -309,6 +382,9 @@ int main(void)
         cmocka_unit_test(test_holes_change_nothing),
         cmocka_unit_test(test_a_second_event),
         cmocka_unit_test(test_misplaced),
+        cmocka_unit_test(test_below_what_kafka_holds),
+        cmocka_unit_test(test_a_part_of_what_kafka_holds),
+        cmocka_unit_test(test_what_kafka_held_is_forgotten),
         cmocka_unit_test(test_whole_syncs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
