@@ -2,15 +2,13 @@
  * The command line: which subcommand, which configuration. Exit codes are those of sysexits.h, and
  * 1 where a check found a difference.
  */
-#include <cjson/cJSON.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "bridge/base/log.h"
-#include "bridge/base/memory.h"
+#include "bridge/codec/json_memory.h"
 #include "bridge/commands/arguments.h"
 #include "bridge/commands/catalogue.h"
 #include "bridge/commands/manual.h"
@@ -54,8 +52,7 @@ int main(int argc, char **argv)
 {
     const char *name = argc < 2 ? "" : argv[1];
     struct arguments arguments = {0};
-    cJSON_Hooks hooks = {.malloc_fn = memory_bytes, .free_fn = free};
-    cJSON_InitHooks(&hooks);
+    json_memory_install(JSON_MEMORY_STRETCH);
     const struct command *command = command_find(name);
     if (command == NULL)
         return answer_other(name, argc < 3 ? NULL : argv[2]);

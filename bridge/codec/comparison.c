@@ -150,7 +150,7 @@ static void keep_digits(cJSON *value)
 {
     if (cJSON_IsNumber(value) && value->valuestring != NULL) {
         char *text = memory_format("\001number %s", value->valuestring);
-        free(value->valuestring);
+        cJSON_free(value->valuestring);
         value->valuestring = text;
         value->type = cJSON_String;
     }

@@ -7,6 +7,7 @@
 
 #include "bridge/base/memory.h"
 #include "bridge/base/utf8.h"
+#include "bridge/codec/json_memory.h"
 
 #define LARGEST_EXACT 9007199254740992.0 /* 2^53: integers below it are exact in a double */
 
@@ -180,6 +181,14 @@ cJSON *json_parse(const char *text, size_t length)
         keep_digits(root, &at);
         free(whole);
     }
+    return root;
+}
+
+cJSON *json_parse_brief(const char *text, size_t length)
+{
+    json_memory_begin();
+    cJSON *root = json_parse(text, length);
+    json_memory_end();
     return root;
 }
 

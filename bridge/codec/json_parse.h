@@ -21,6 +21,9 @@
  * through: whoever writes them out checks. */
 cJSON *json_parse(const char *text, size_t length) MUST_CHECK;
 
+/* The same, for a tree of which nothing is kept for long: it lies in blocks (json_memory.h). */
+cJSON *json_parse_brief(const char *text, size_t length) MUST_CHECK;
+
 /* The member that counts: the last one of that name. NULL when there is none, or no object. */
 cJSON *json_member(const cJSON *object, const char *name);
 

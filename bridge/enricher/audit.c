@@ -136,20 +136,20 @@ static bool is_first(struct audit *audit, const char *id)
     return id == NULL || table_put(&audit->seen, id, strlen(id), audit) == NULL;
 }
 
-/* The change is one of the window, of a model that is worked on. */
-static void take_recorded(struct audit *audit, int place, cJSON *item,
+/* The change is one of the window, of a model that is worked on. What is kept of it is a copy: the
+ * page is deleted (json_memory.h). */
+static void take_recorded(struct audit *audit, int place, const cJSON *item,
                           const struct recreate_change *change, enum ledger_status status)
 {
     struct recorded *recorded = recorded_of(audit, place, change->record_id);
     recorded->changes++;
     if (status == LEDGER_HEARD) {
         audit->matched++;
-        cJSON_Delete(item);
         return;
     }
     audit->unheard++;
     keep_hash(recorded, json_hash(change->content));
-    keep(audit, recorded, item);
+    keep(audit, recorded, cJSON_Duplicate(item, true));
 }
 
 /* When it was recorded; behind the window's beginning when that cannot be read. */
@@ -163,7 +163,7 @@ static int64_t stamp_of(const struct audit *audit, const struct recreate_change 
 }
 
 /* What is known already of those from before the window is theirs. */
-static void take(struct audit *audit, const struct ledger *ledger, cJSON *items, cJSON *item)
+static void take(struct audit *audit, const struct ledger *ledger, const cJSON *item)
 {
     struct recreate_change change;
     enum ledger_status status = LEDGER_UNKNOWN;
@@ -185,15 +185,13 @@ static void take(struct audit *audit, const struct ledger *ledger, cJSON *items,
     }
     audit->count++;
     if (place >= 0 && status != LEDGER_GOOD)
-        take_recorded(audit, place, cJSON_DetachItemViaPointer(items, item), &change, status);
+        take_recorded(audit, place, item, &change, status);
 }
 
-void audit_page(struct audit *audit, const struct ledger *ledger, cJSON *items)
+void audit_page(struct audit *audit, const struct ledger *ledger, const cJSON *items)
 {
-    for (cJSON *item = items->child, *next; item != NULL; item = next) {
-        next = item->next;
-        take(audit, ledger, items, item);
-    }
+    const cJSON *item;
+    cJSON_ArrayForEach(item, items) take(audit, ledger, item);
 }
 
 int64_t audit_count(const struct audit *audit)

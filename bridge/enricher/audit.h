@@ -38,8 +38,8 @@ struct audit *audit_new(const struct selection *selection, int64_t newest_ms,
                         int64_t latest_ms) MUST_CHECK;
 void audit_free(struct audit *audit); /* NULL is allowed */
 
-/* A page, the newest change first. Takes what it keeps out of `items`. */
-void audit_page(struct audit *audit, const struct ledger *ledger, cJSON *items);
+/* A page, the newest change first. Copies what it keeps of it. */
+void audit_page(struct audit *audit, const struct ledger *ledger, const cJSON *items);
 
 /* Changes of the window seen so far, of all models; each once. */
 int64_t audit_count(const struct audit *audit) MUST_CHECK;

@@ -61,7 +61,8 @@ static int take_list_items(struct engine *engine, struct walk *walk, cJSON *item
         if (record == NULL)
             continue;
         remove_record(walk, record);
-        record_found(engine, record, start, end, cJSON_DetachItemViaPointer(items, item),
+        /* Few rows of a page: copies, so that they do not keep all of it (json_memory.h). */
+        record_found(engine, record, start, end, cJSON_Duplicate(item, true),
                      bytes * 4 / (size_t)count, now_ms);
     }
     return count;

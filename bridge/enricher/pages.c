@@ -56,6 +56,7 @@ struct reading {
     uint64_t start;
     uint64_t end;
     size_t bytes; /* a row, about */
+    bool copies;  /* few rows are taken: they must not keep all of the page (json_memory.h) */
     struct page_seen seen;
     int64_t now_ms;
 };
@@ -84,12 +85,31 @@ static void take_row(struct engine *engine, struct reading *reading, cJSON *row)
     planner_found(reading->ask, record, number, seen);
     planner_remove(engine->planner, record);
     record_found(engine, record, reading->start, reading->end,
-                 cJSON_DetachItemViaPointer(reading->rows, row), reading->bytes, reading->now_ms);
+                 reading->copies ? cJSON_Duplicate(row, true)
+                                 : cJSON_DetachItemViaPointer(reading->rows, row),
+                 reading->bytes, reading->now_ms);
+}
+
+static bool is_sparse(const struct engine *engine, const struct reading *reading)
+{
+    int rows = 0;
+    int hits = 0;
+    const cJSON *row;
+    cJSON_ArrayForEach(row, reading->rows)
+    {
+        const char *id = json_member_text(row, "id");
+        const struct record *record =
+            id == NULL ? NULL : pending_find(&engine->pending, reading->ask->place, id);
+        rows++;
+        hits += record != NULL && planner_has(record) && record->joined < reading->start;
+    }
+    return hits < rows / 4;
 }
 
 static void take_rows(struct engine *engine, struct reading *reading)
 {
     struct page_seen *seen = &reading->seen;
+    reading->copies = is_sparse(engine, reading);
     for (cJSON *row = reading->rows->child, *next; row != NULL; row = next) {
         next = row->next;
         take_row(engine, reading, row);

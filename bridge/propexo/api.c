@@ -180,7 +180,7 @@ static cJSON *read_root(const struct http_answer *http, enum api_outcome *outcom
     *outcome = outcome_of(http);
     if (*outcome != API_RECORD)
         return NULL;
-    cJSON *root = json_parse(http->body, http->length);
+    cJSON *root = json_parse_brief(http->body, http->length);
     if (cJSON_IsObject(root))
         return root;
     cJSON_Delete(root);

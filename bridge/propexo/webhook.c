@@ -158,7 +158,7 @@ struct webhook webhook_parse(const char *body, size_t length)
     const char *reason = unreadable(body, length);
     if (reason != NULL)
         return not_understood(webhook, reason);
-    webhook.root = json_parse(body, length);
+    webhook.root = json_parse_brief(body, length);
     if (webhook.root == NULL)
         return too_deep(body, length) ? not_understood(webhook, "too-deep") : webhook;
     webhook.code = NULL;
