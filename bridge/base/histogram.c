@@ -7,6 +7,7 @@
 
 #include "bridge/base/attributes.h"
 #include "bridge/base/clock.h"
+#include "bridge/base/text.h"
 
 #define SECOND INT64_C(1000000)
 
@@ -43,7 +44,7 @@ void histogram_observe(struct histogram *histogram, int64_t us, const char *trac
         return;
     (void)pthread_mutex_lock(&histogram->lock);
     struct exemplar *exemplar = &histogram->exemplars[bucket];
-    (void)snprintf(exemplar->trace, sizeof exemplar->trace, "%s", trace_id);
+    (void)text_copy(exemplar->trace, sizeof exemplar->trace, trace_id);
     exemplar->value_us = us;
     exemplar->wall_ms = clock_wall_ms();
     (void)pthread_mutex_unlock(&histogram->lock);

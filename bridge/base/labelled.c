@@ -15,8 +15,12 @@ struct labelled_pair {
 /* Two values and the zero byte between them; `*length` without the last zero byte. Caller frees. */
 static char *make_key(const char *first, const char *second, size_t *length)
 {
-    char *key = memory_format("%s%c%s", first, '\0', second);
-    *length = strlen(first) + 1 + strlen(second);
+    size_t before = strlen(first) + 1;
+    size_t behind = strlen(second);
+    char *key = memory_bytes(before + behind + 1);
+    memcpy(key, first, before);
+    memcpy(key + before, second, behind + 1);
+    *length = before + behind;
     return key;
 }
 

@@ -40,9 +40,20 @@ char *memory_text(const char *text)
 
 char *memory_text_n(const char *text, size_t length)
 {
-    char *copy = memory_new(length + 1, 1);
+    char *copy = memory_bytes(length + 1);
     memcpy(copy, text, length);
+    copy[length] = '\0';
     return copy;
+}
+
+char *memory_join(const char *first, const char *second, const char *third)
+{
+    size_t lengths[] = {strlen(first), strlen(second), strlen(third)};
+    char *text = memory_bytes(lengths[0] + lengths[1] + lengths[2] + 1);
+    memcpy(text, first, lengths[0]);
+    memcpy(text + lengths[0], second, lengths[1]);
+    memcpy(text + lengths[0] + lengths[1], third, lengths[2] + 1);
+    return text;
 }
 
 char *memory_format(const char *format, ...)

@@ -24,6 +24,8 @@ void *memory_grow(void *old, size_t count, size_t size) MUST_CHECK;
 
 char *memory_text(const char *text) MUST_CHECK;                  /* a copy; NULL stays NULL */
 char *memory_text_n(const char *text, size_t length) MUST_CHECK; /* a terminated copy */
+/* The three, one behind the other. */
+char *memory_join(const char *first, const char *second, const char *third) MUST_CHECK;
 char *memory_format(const char *format, ...) PRINTF_LIKE(1, 2) MUST_CHECK;
 
 #endif

@@ -1,10 +1,9 @@
 #include "bridge/base/random.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <sys/random.h>
 
 #include "bridge/base/clock.h"
+#include "bridge/base/text.h"
 
 struct random random_from_seed(uint64_t seed)
 {
@@ -30,8 +29,9 @@ uint64_t random_next(struct random *random)
 
 const char *random_id(struct random *random, char id[RANDOM_ID_SIZE])
 {
-    (void)snprintf(id, RANDOM_ID_SIZE, "%016" PRIx64 "%016" PRIx64, random_next(random),
-                   random_next(random));
+    text_hex(random_next(random), id);
+    text_hex(random_next(random), id + TEXT_HEX_LENGTH);
+    id[RANDOM_ID_SIZE - 1] = '\0';
     return id;
 }
 

@@ -1,9 +1,9 @@
 #include "bridge/base/trace.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "bridge/base/text.h"
 
 #define ID_LENGTH   (TRACE_ID_SIZE - 1)
 #define SPAN_LENGTH (TRACE_SPAN_SIZE - 1)
@@ -47,9 +47,9 @@ static uint64_t draw(struct random *random)
 struct trace trace_new(struct random *random, bool sampled)
 {
     struct trace trace = {.sampled = sampled};
-    (void)snprintf(trace.id, sizeof trace.id, "%016" PRIx64 "%016" PRIx64, draw(random),
-                   draw(random));
-    (void)snprintf(trace.span, sizeof trace.span, "%016" PRIx64, draw(random));
+    text_hex(draw(random), trace.id);
+    text_hex(draw(random), trace.id + TEXT_HEX_LENGTH);
+    text_hex(draw(random), trace.span);
     return trace;
 }
 
@@ -57,21 +57,22 @@ struct trace trace_child(const struct trace *trace, struct random *random)
 {
     struct trace child = *trace;
     memcpy(child.parent, trace->span, sizeof child.parent);
-    (void)snprintf(child.span, sizeof child.span, "%016" PRIx64, draw(random));
+    text_hex(draw(random), child.span);
     return child;
 }
 
 const char *trace_text(const struct trace *trace, char text[TRACE_PARENT_SIZE])
 {
-    (void)snprintf(text, TRACE_PARENT_SIZE, "00-%s-%s-%s", trace->id, trace->span,
-                   trace->sampled ? "01" : "00");
+    char *end = stpcpy(text, "00-");
+    end = stpcpy(stpcpy(end, trace->id), "-");
+    end = stpcpy(stpcpy(end, trace->span), "-");
+    (void)stpcpy(end, trace->sampled ? "01" : "00");
     return text;
 }
 
 bool trace_is_chosen(const struct trace *trace, int64_t per_million)
 {
-    char last[9];
-    (void)snprintf(last, sizeof last, "%s", trace->id + ID_LENGTH - 8);
-    uint64_t number = strtoull(last, NULL, 16); /* below 2^32, and as random as the id */
+    uint64_t number =
+        strtoull(trace->id + ID_LENGTH - 8, NULL, 16); /* below 2^32, and as random as the id */
     return number * 1000000 < (uint64_t)per_million << 32;
 }

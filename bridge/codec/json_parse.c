@@ -198,7 +198,7 @@ cJSON *json_member(const cJSON *object, const char *name)
     if (!cJSON_IsObject(object))
         return NULL;
     for (cJSON *item = object->child; item != NULL; item = item->next) {
-        if (strcmp(item->string, name) == 0)
+        if (*item->string == *name && strcmp(item->string, name) == 0)
             found = item;
     }
     return found;

@@ -1,6 +1,6 @@
 #include "bridge/codec/json_text.h"
+#include "bridge/base/text.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,14 +59,15 @@ void json_text_string(struct buffer *out, const char *text, size_t length)
 
 void json_text_number(struct buffer *out, double number)
 {
-    char text[40];
+    char text[40]; /* TEXT_NUMBER_SIZE fits */
     if (isinf(number)) {
         buffer_append_text(out, number > 0 ? "1e999" : "-1e999");
         return;
     }
     if (fabs(number) < LARGEST_EXACT && number == (double)(int64_t)number) {
-        buffer_append_format(out, signbit(number) && number == 0 ? "-%" PRId64 : "%" PRId64,
-                             (int64_t)number);
+        if (signbit(number) && number == 0)
+            buffer_append(out, "-", 1);
+        buffer_append(out, text, text_number((int64_t)number, text));
         return;
     }
     for (int digits = 15; digits <= 17; digits++) {

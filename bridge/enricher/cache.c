@@ -1,6 +1,5 @@
 #include "bridge/enricher/cache.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "bridge/base/digest.h"
 #include "bridge/base/memory.h"
 #include "bridge/base/store.h"
+#include "bridge/base/text.h"
 
 /* Changes with the form of keys or values: an older cache is then not read. */
 #define FORM "2"
@@ -46,15 +46,28 @@ void cache_close(struct cache *cache)
     free(cache);
 }
 
+static void append(struct key *key, const char *text)
+{
+    size_t room = sizeof key->bytes - key->length;
+    size_t length = text_copy(key->bytes + key->length, room, text);
+    key->length += length < room ? length : room - 1;
+}
+
 static struct key make_key(char kind, int number, const char *first, const char *second)
 {
     struct key key;
     char sha256[DIGEST_TEXT_SIZE];
-    int length = snprintf(key.bytes, sizeof key.bytes, "%c%d/%s/%s", kind, number, first, second);
-    if (length >= (int)sizeof key.bytes)
-        length = snprintf(key.bytes, sizeof key.bytes, "%c%d/%s/#%s", kind, number, first,
-                          digest_sha256(second, strlen(second), sha256));
-    key.length = (size_t)length;
+    key.bytes[0] = kind;
+    key.length = 1 + text_number(number, key.bytes + 1);
+    append(&key, "/");
+    append(&key, first);
+    append(&key, "/");
+    if (key.length + strlen(second) < sizeof key.bytes) {
+        append(&key, second);
+        return key;
+    }
+    append(&key, "#");
+    append(&key, digest_sha256(second, strlen(second), sha256));
     return key;
 }
 
@@ -117,10 +130,12 @@ void cache_put_offset(struct cache *cache, const char *topic, int number, int64_
 static char *integration_part(const char *integration_id)
 {
     char sha256[DIGEST_TEXT_SIZE];
+    char digits[TEXT_NUMBER_SIZE];
     size_t length = strlen(integration_id);
-    return length <= PART_MAXIMUM
-               ? memory_format("%zu:%s", length, integration_id)
-               : memory_format("#:%s", digest_sha256(integration_id, length, sha256));
+    if (length > PART_MAXIMUM)
+        return memory_join("#", ":", digest_sha256(integration_id, length, sha256));
+    (void)text_number((int64_t)length, digits);
+    return memory_join(digits, ":", integration_id);
 }
 
 static void drop_all(struct cache *cache, char kind, int number, const char *first)
@@ -134,7 +149,7 @@ static void drop_all(struct cache *cache, char kind, int number, const char *fir
 static char *met_by(const char *model, const char *integration_id)
 {
     char *name = integration_part(integration_id);
-    char *by = memory_format("%s/%s", model, name);
+    char *by = memory_join(model, "/", name);
     free(name);
     return by;
 }
@@ -178,7 +193,7 @@ static struct key heard_key(int number, int generation, const char *integration_
                             const char *model, const char *id)
 {
     char *by = integration_part(integration_id);
-    char *record = memory_format("%s/%s", model, id);
+    char *record = memory_join(model, "/", id);
     struct key key = make_key(generation == 0 ? 'h' : 'i', number, by, record);
     free(record);
     free(by);

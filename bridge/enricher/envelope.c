@@ -22,7 +22,7 @@ static void add_cloud_event(struct envelope *envelope, const struct item *item, 
     struct message *message = &envelope->message;
     (void)random_id(random, envelope->id);
     envelope->source = message_source(item->integration_id);
-    envelope->subject = memory_format("%s/%s", model, item->record_id);
+    envelope->subject = memory_join(model, "/", item->record_id);
     message_header(message, "ce_specversion", "1.0");
     message_header(message, "ce_id", envelope->id);
     message_header(message, "ce_source", envelope->source);
@@ -78,7 +78,7 @@ void envelope_state(struct envelope *envelope, const struct item *item, const ch
                     int partition, const char *model)
 {
     struct message *message = &envelope->message;
-    envelope->key = memory_format("%s/%s", model, item->record_id);
+    envelope->key = memory_join(model, "/", item->record_id);
     message->topic = topic;
     message->partition = partition;
     set_key(message, envelope->key);
@@ -89,7 +89,7 @@ void envelope_state(struct envelope *envelope, const struct item *item, const ch
 void envelope_progress(struct envelope *envelope, const struct item *item, const char *topic,
                        int partition)
 {
-    envelope->key = memory_format("%s/%s", item->integration_id, item->record_id);
+    envelope->key = memory_join(item->integration_id, "/", item->record_id);
     envelope->message.topic = topic;
     envelope->message.partition = partition;
     set_key(&envelope->message, envelope->key);
@@ -203,7 +203,7 @@ static void add_failed_record(struct envelope *envelope, const struct item *item
         (own->length == strlen(item->record_id) &&
          memcmp(own->value, item->record_id, own->length) == 0))
         return;
-    envelope->failed = memory_format("%s/%s", model, item->record_id);
+    envelope->failed = memory_join(model, "/", item->record_id);
     message_header(&envelope->message, "failed_record", envelope->failed);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bridge/base/memory.h"
+#include "bridge/base/text.h"
 #include "bridge/propexo/api.h"
 
 const struct event_ref *claim_events(const struct claim *claim)
@@ -89,7 +90,10 @@ static void free_record(struct record *record)
 
 char *pending_key(int place, bool orphan, const char *id)
 {
-    return memory_format("%d%c%s", place, orphan ? '?' : ':', id);
+    size_t size = strlen(id) + TEXT_NUMBER_SIZE + 1;
+    char *key = memory_bytes(size);
+    (void)text_numbered(key, size, place, orphan ? '?' : ':', id);
+    return key;
 }
 
 const char *pending_integration(struct pending *pending, const char *id)

@@ -3,13 +3,13 @@
  * what waits, what was published and what became a dead letter since the assignment, the last sync,
  * and how far backfills have come. Of partitions owned here alone.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bridge/base/board.h"
 #include "bridge/base/clock.h"
 #include "bridge/base/memory.h"
+#include "bridge/base/text.h"
 #include "bridge/enricher/backfill.h"
 #include "bridge/enricher/engine.h"
 #include "bridge/enricher/sync.h"
@@ -36,10 +36,10 @@ struct standing {
 static struct standing *standing_of(struct engine *engine, int place, const char *integration_id)
 {
     char key[WEBHOOK_ID_MAXIMUM + 16];
-    int length = snprintf(key, sizeof key, "%d/%s", place, integration_id);
-    if (length < 0 || (size_t)length >= sizeof key)
+    size_t length = text_numbered(key, sizeof key, place, '/', integration_id);
+    if (length >= sizeof key)
         return NULL;
-    struct standing *standing = table_get(&engine->standings, key, (size_t)length);
+    struct standing *standing = table_get(&engine->standings, key, length);
     if (standing == NULL && engine->standings.count < STANDINGS_MOST) {
         standing = memory_new(1, sizeof *standing);
         standing->place = place;

@@ -9,13 +9,13 @@
  * holds up nobody; whoever owns the partition next reads that, takes the open events in again, and
  * tells the milestone then, maybe twice.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bridge/base/clock.h"
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
+#include "bridge/base/text.h"
 #include "bridge/enricher/engine.h"
 #include "bridge/enricher/headers.h"
 #include "bridge/enricher/sync.h"
@@ -169,7 +169,7 @@ bool engine_restore_sync(struct engine *engine, const char *integration_id, cons
 static struct tally *tally_of(struct engine *engine, int place, const char *integration_id)
 {
     char key[WEBHOOK_ID_MAXIMUM + 16];
-    size_t length = (size_t)snprintf(key, sizeof key, "%d/%s", place, integration_id);
+    size_t length = text_numbered(key, sizeof key, place, '/', integration_id);
     length = length < sizeof key ? length : sizeof key - 1;
     struct tally *tally = table_get(&engine->tallies, key, length);
     if (tally == NULL) {

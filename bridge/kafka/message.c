@@ -28,7 +28,7 @@ char *message_source(const char *integration_id)
     if (integration_id == NULL)
         return memory_text("/integrations");
     char *encoded = http_encode(integration_id);
-    char *source = memory_format("/integrations/%s", encoded);
+    char *source = memory_join("/integrations/", encoded, "");
     free(encoded);
     return source;
 }

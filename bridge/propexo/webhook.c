@@ -17,23 +17,26 @@ static const cJSON *member(const cJSON *object, const char *name)
     return cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, name) : NULL;
 }
 
-static bool is_routing_key(const char *name)
+/* Its bit; 0: it is none. */
+static unsigned routing_bit(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(routing_keys); i++) {
-        if (strcmp(routing_keys[i], name) == 0)
-            return true;
+        if (*routing_keys[i] == *name && strcmp(routing_keys[i], name) == 0)
+            return 1U << i;
     }
-    return false;
+    return 0;
 }
 
 static bool has_double(const cJSON *object)
 {
+    unsigned seen = 0;
     if (!cJSON_IsObject(object))
         return false;
     for (const cJSON *item = object->child; item != NULL; item = item->next) {
-        /* Looking a name up finds its first place: a second one has another. */
-        if (is_routing_key(item->string) && member(object, item->string) != item)
+        unsigned bit = routing_bit(item->string);
+        if ((seen & bit) != 0)
             return true;
+        seen |= bit;
     }
     return false;
 }
@@ -106,7 +109,7 @@ static struct webhook route(struct webhook webhook)
     if (!cJSON_IsObject(data))
         data = root;
     const cJSON *meta = member(root, "meta");
-    if (has_double(root) || has_double(data) || has_double(meta))
+    if (has_double(root) || (data != root && has_double(data)) || has_double(meta))
         return not_understood(webhook, "duplicate-key");
     const cJSON *integration = member(data, "integration_id");
     webhook.integration_id = id_of_either(data, meta, "integration_id");

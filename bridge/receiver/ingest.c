@@ -1,12 +1,12 @@
 #include "bridge/receiver/ingest.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bridge/base/buffer.h"
 #include "bridge/base/clock.h"
 #include "bridge/base/memory.h"
+#include "bridge/base/text.h"
 #include "bridge/http/spans.h"
 
 #define PATH "/webhooks"
@@ -100,7 +100,7 @@ static void route_event(struct ingest_result *result, const struct topics *topic
     message->topic = topics->events[place];
     set_key(message,
             webhook->integration_id != NULL ? webhook->integration_id : webhook->record_id);
-    result->subject = memory_format("%s/%s", webhook->model->name, webhook->record_id);
+    result->subject = memory_join(webhook->model->name, "/", webhook->record_id);
     add_cloud_event(result, result->subject);
     message_header(message, "model", webhook->model->name);
     message_header(message, "record_id", webhook->record_id);
@@ -218,7 +218,7 @@ static void begin_trace(struct ingest *ingest, const struct ingest_body *body,
         result->trace.sampled = spans_choose(&result->trace);
     }
     if (goes_on && !spans_record(&outer))
-        (void)snprintf(result->traceparent, sizeof result->traceparent, "%s", body->traceparent);
+        (void)text_copy(result->traceparent, sizeof result->traceparent, body->traceparent);
     else
         (void)trace_text(&result->trace, result->traceparent);
 }
@@ -234,11 +234,11 @@ void ingest_route(struct ingest *ingest, const struct ingest_body *body,
     if (body->id == NULL)
         (void)random_id(&ingest->random, result->id);
     else
-        (void)snprintf(result->id, sizeof result->id, "%s", body->id);
-    (void)snprintf(result->time, sizeof result->time, "%s", body->time);
+        (void)text_copy(result->id, sizeof result->id, body->id);
+    (void)text_copy(result->time, sizeof result->time, body->time);
     result->source = message_source(result->webhook.integration_id);
-    result->type = memory_format("com.propexo.%s",
-                                 result->webhook.kind == NULL ? "unknown" : result->webhook.kind);
+    result->type = memory_join("com.propexo.",
+                               result->webhook.kind == NULL ? "unknown" : result->webhook.kind, "");
     result->message.value = body->bytes;
     result->message.value_length = body->length;
     redact(ingest, result);

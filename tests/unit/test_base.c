@@ -1,5 +1,7 @@
-/* Buffers, tables, errors, UTF-8, random numbers and the clock's text. */
+/* Buffers, tables, errors, UTF-8, random numbers, the clock's text and short texts. */
 #include "tests/unit/unit.h"
+
+#include <inttypes.h>
 
 #include "bridge/base/buffer.h"
 #include "bridge/base/clock.h"
@@ -7,6 +9,7 @@
 #include "bridge/base/memory.h"
 #include "bridge/base/random.h"
 #include "bridge/base/table.h"
+#include "bridge/base/text.h"
 #include "bridge/base/utf8.h"
 
 static void test_buffer_maximum(void **state)
@@ -365,7 +368,9 @@ static void test_clock(void **state)
         {0, "1970-01-01T00:00:00.000Z"},
         {1, "1970-01-01T00:00:00.001Z"},
         {999, "1970-01-01T00:00:00.999Z"},
+        {-1, "1969-12-31T23:59:59.999Z"},
         {INT64_C(951782400000), "2000-02-29T00:00:00.000Z"},
+        {INT64_C(951782400400), "2000-02-29T00:00:00.400Z"}, /* of the same second */
         {INT64_C(1769860800125), "2026-01-31T12:00:00.125Z"},
         {INT64_C(4102444799999), "2099-12-31T23:59:59.999Z"},
         {INT64_C(253402300799999), "9999-12-31T23:59:59.999Z"},
@@ -384,6 +389,50 @@ static void test_clock(void **state)
     assert_true(clock_wall_ms() > INT64_C(1700000000000));
 }
 
+/* As printf writes them. */
+static void test_text_numbers(void **state)
+{
+    static const int64_t edges[] = {0,         1,         -1,         9,         10,
+                                    -10,       99999,     INT64_MAX,  INT64_MIN, INT64_MIN + 1,
+                                    INT32_MAX, INT32_MIN, UINT32_MAX, 1000000000};
+    struct random random = random_from_seed(11);
+    char text[TEXT_NUMBER_SIZE];
+    char hex[TEXT_HEX_LENGTH + 1] = "";
+    char expected[32];
+    (void)state;
+    for (size_t i = 0; i < 2000; i++) {
+        int64_t number = i < ARRAY_LENGTH(edges)
+                             ? edges[i]
+                             : (int64_t)random_next(&random) >> (random_next(&random) % 64);
+        int length = snprintf(expected, sizeof expected, "%" PRId64, number);
+        assert_int_equal(text_number(number, text), length);
+        assert_string_equal(text, expected);
+        (void)snprintf(expected, sizeof expected, "%016" PRIx64, (uint64_t)number);
+        text_hex((uint64_t)number, hex);
+        assert_string_equal(hex, expected);
+    }
+}
+
+/* Whatever the room: nothing behind it is written, and the whole length is told. */
+static void test_text_room(void **state)
+{
+    char expected[64];
+    (void)state;
+    for (size_t size = 1; size <= 16; size++) {
+        char *out = memory_new(size, 1); /* a sanitizer sees a byte too many */
+        assert_int_equal(text_copy(out, size, "residents"), 9);
+        (void)snprintf(expected, sizeof expected, "%.*s", (int)size - 1, "residents");
+        assert_string_equal(out, expected);
+        assert_int_equal(text_numbered(out, size, -123, '/', "id"), 7);
+        (void)snprintf(expected, sizeof expected, "%.*s", (int)size - 1, "-123/id");
+        assert_string_equal(out, expected);
+        free(out);
+    }
+    char *joined = memory_join("a", "", "bc");
+    assert_string_equal(joined, "abc");
+    free(joined);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +446,8 @@ int main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_long_errors),
         cmocka_unit_test(test_random),
+        cmocka_unit_test(test_text_numbers),
+        cmocka_unit_test(test_text_room),
         cmocka_unit_test(test_clock),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);

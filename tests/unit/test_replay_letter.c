@@ -142,7 +142,7 @@ static void test_letters(void **state)
          "content-type=application/json\nce_specversion=1.0\nce_id=" ID
          "\nce_source=/integrations/path\nce_type=com.propexo.JOB_FAILURE\nce_time=" TIME
          "\nintegration_id=path\ntrigger=JOB_FAILURE\n"
-         "traceparent=00-044c3cd7f43c661c63cbe1e459320dd7-e6984080bab12a02-00\nattempts=1\nfirst_"
+         "traceparent=00-63cbe1e459320dd7044c3cd7f43c661c-e6984080bab12a02-00\nattempts=1\nfirst_"
          "failed_at=" TIME "\nreplayed=1\n",
          NULL},
         {"still unknown",
