@@ -42,6 +42,8 @@ static _Thread_local struct {
     uint32_t given; /* pieces */
     char *at;
     char *end;
+    uint32_t freed_of; /* pieces of this block were freed here, one after the other, */
+    uint32_t freed;    /* so many, which it does not know of yet */
 } own;
 
 static uint32_t take_first(struct list *list)
@@ -96,6 +98,8 @@ static void give_back(uint32_t block)
 
 static void drop(uint32_t block, uint32_t pieces)
 {
+    if (pieces == 0)
+        return;
     if (atomic_fetch_sub_explicit(&stretch.lives[block], pieces, memory_order_acq_rel) == pieces)
         give_back(block);
 }
@@ -136,13 +140,24 @@ static void *allocate(size_t size)
     return piece;
 }
 
+/* A tree's pieces lie and are freed one behind the other: a block is told of many at once. */
+static void note_freed(uint32_t block)
+{
+    if (block != own.freed_of) {
+        drop(own.freed_of, own.freed);
+        own.freed_of = block;
+        own.freed = 0;
+    }
+    own.freed++;
+}
+
 static void release(void *piece)
 {
     size_t offset = (size_t)((uintptr_t)piece - (uintptr_t)stretch.base);
     if (offset >= stretch.size)
         free(piece);
     else
-        drop((uint32_t)(offset / JSON_MEMORY_BLOCK), 1);
+        note_freed((uint32_t)(offset / JSON_MEMORY_BLOCK));
 }
 
 static void reserve(size_t size)
@@ -172,6 +187,8 @@ void json_memory_install(size_t size)
 void json_memory_begin(void)
 {
     own.open = stretch.size > 0;
+    drop(own.freed_of, own.freed);
+    own.freed = 0;
     if (own.has_block && own.given > 0 &&
         atomic_load_explicit(&stretch.lives[own.block], memory_order_acquire) == OWN - own.given)
         fill_from_start(own.block);

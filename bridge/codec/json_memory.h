@@ -15,7 +15,9 @@
  * nothing is given out again. So the smallest part of a tree that is kept keeps a block: whoever
  * keeps a few rows of a page for long takes copies (cJSON_Duplicate), which come from malloc.
  *
- * Empty blocks beyond the first KEPT_MOST give their memory back to the system. Any thread.
+ * Empty blocks beyond the first KEPT_MOST give their memory back to the system. A thread holds up
+ * to two blocks, the one that it fills and the one of which it freed something last, and takes them
+ * along when it ends: this is for threads that last. Any thread.
  */
 #ifndef BRIDGE_CODEC_JSON_MEMORY_H
 #define BRIDGE_CODEC_JSON_MEMORY_H

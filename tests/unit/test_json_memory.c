@@ -14,6 +14,7 @@
 
 #define STRETCH ((size_t)64 << 20)
 #define ROWS    250
+#define HELD    2 /* by a thread: see json_memory.h */
 
 static char *page;
 static size_t page_length;
@@ -64,7 +65,7 @@ static size_t resident(void)
     return pages[1] * 4096;
 }
 
-/* A page takes many blocks; deleted, all but the one that is being filled are free, and the next
+/* A page takes many blocks; deleted, all but those that the thread holds are free, and the next
  * page takes the same. */
 static void test_blocks_come_back(void **state)
 {
@@ -74,7 +75,7 @@ static void test_blocks_come_back(void **state)
         cJSON *root = parse_page();
         assert_true(json_memory_used() >= before + 3);
         cJSON_Delete(root);
-        assert_true(json_memory_used() <= before + 1);
+        assert_true(json_memory_used() <= before + HELD);
     }
 }
 
@@ -91,7 +92,7 @@ static void test_small_ones_share(void **state)
         last = root;
         cJSON_Delete(root);
     }
-    assert_true(json_memory_used() <= before + 1);
+    assert_true(json_memory_used() <= before + HELD);
 }
 
 /* What is detached lives on whatever comes after it; what is copied keeps no block. */
@@ -103,13 +104,13 @@ static void test_parts_live_on(void **state)
     cJSON *kept = cJSON_DetachItemFromArray(root, 100);
     cJSON *copy = cJSON_Duplicate(cJSON_GetArrayItem(root, 200), true);
     cJSON_Delete(root);
-    assert_in_range(json_memory_used(), before + 1, before + 3);
+    assert_in_range(json_memory_used(), before + 1, before + 1 + HELD);
     for (int i = 0; i < 50; i++)
         cJSON_Delete(parse_page());
     check_row(kept, 100);
     check_row(copy, 201);
     cJSON_Delete(kept);
-    assert_true(json_memory_used() <= before + 1);
+    assert_true(json_memory_used() <= before + HELD);
     check_row(copy, 201);
     cJSON_Delete(copy);
 }
@@ -168,7 +169,7 @@ static void test_other_threads_delete(void **state)
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     assert_int_equal(atomic_load(&deleted), TREES);
-    assert_true(json_memory_used() <= before + 1);
+    assert_true(json_memory_used() <= before + HELD + THREADS); /* which have ended */
 }
 
 /* The stretch is full: malloc serves, and all is as it should be; then its memory is given back,
@@ -186,7 +187,7 @@ static void test_full(void **state)
         check_row(cJSON_GetArrayItem(trees[i], i % ROWS), i % ROWS);
         cJSON_Delete(trees[i]);
     }
-    assert_true(json_memory_used() <= 1);
+    assert_true(json_memory_used() <= HELD + THREADS);
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) /* which keep memory */
     assert_true(resident() < before + ((size_t)24 << 20)); /* 8 MiB of blocks, and malloc's own */
 #endif

@@ -39,6 +39,7 @@ class Backlog:
         self.registry = Registry(directory / "registry")
         shared = {"models": models, "limit_per_minute": 0, "new_percent": 0, "last_seen_percent": 0}
         shared |= {"updated_at": "all", "distinct": "on", "webhook_concurrency": 64}
+        shared |= {"gzip": "off"}  # the bare programs do not ask for it, and inflate nothing
         shared |= {"records": records // len(models), "integrations": integrations}
         self.simulator = Simulator(directory=directory, **(shared | flags))
         self.groups = 0
