@@ -251,7 +251,7 @@ static enum MHD_Result find_header(void *context, enum MHD_ValueKind kind, const
     (void)key_length;
     for (size_t i = 0; i < wanted->count; i++) {
         struct server_header *header = &wanted->headers[i];
-        if (strcasecmp(key, header->name) != 0)
+        if (((*key ^ *header->name) & 0x5f) != 0 || strcasecmp(key, header->name) != 0)
             continue;
         if (header->count == 0)
             header->value = value;

@@ -15,13 +15,20 @@ class ById:
         rounds, records = (1, 10_000) if quick else (5, 30_000)
         with Backlog(directory, records=records, integrations=records) as backlog:
             made = contest(
-                {"bridge": backlog.enrich, "fetch": backlog.fetch_by_id, "connect": backlog.connect},
+                {
+                    "bridge": backlog.enrich,
+                    "fetch": backlog.fetch_by_id,
+                    "publish": backlog.publish,
+                    "connect": backlog.connect,
+                },
                 rounds,
             )
-            backlog.check(("connect", None))
+            backlog.check(("connect", None), ("bare", backlog.registry))
         return {
             "rate_of_fetch": ratio(made, "bridge", "fetch", "records_s"),
             "cpu_of_fetch": ratio(made, "bridge", "fetch", "cpu_us"),
+            "cpu_of_publish": ratio(made, "bridge", "publish", "cpu_us"),
+            "fetch_of_publish": ratio(made, "fetch", "publish", "cpu_us"),
             "connect_cpu": ratio(made, "connect", "bridge", "cpu_us"),
             "connect_memory": ratio(made, "connect", "bridge", "peak_mib"),
             "connect_rate": ratio(made, "connect", "bridge", "records_s"),
