@@ -106,7 +106,7 @@ static struct plan make(struct planner *planner, struct group *group, const stru
     plan.page = option->kind == PAGES_SCAN
                     ? scan_ask(group, option->list, option->whole, tick)
                     : newest_ask(&planner->waiting, group, option->kind, option->whole,
-                                 planner->latency_ms, tick, now_ms);
+                                 planner->unlimited, planner->latency_ms, tick, now_ms);
     return plan;
 }
 

@@ -160,13 +160,23 @@ static void make_up(struct depth *depth, float off, float told, float rate, bool
         depth->ratio = within(depth->ratio + off / told, RATIO_LEAST, RATIO_MOST);
 }
 
+/* Most of what lies above is in Kafka: the list's share of that is another. */
+static void share_anew(struct depth *depth, float off)
+{
+    float rows = rows_of(depth, unseen_of(depth));
+    depth->gap *= rows / within(rows + off, rows / 2, 2 * rows);
+}
+
 void depth_learn(struct depth *depth, const struct depth_seen *seen, float rate, int limit)
 {
     float told = seen->told / (float)seen->count;
     float off = told + depth_mean(seen) - rows_above(depth, told, rate);
     bool little = off < 0 && off > -(float)limit / 4;
     off *= depth->measured && little ? LESS_DEEP : 1;
-    make_up(depth, off, told, rate, told > 2 * (float)limit);
+    if (rows_of(depth, unseen_of(depth)) > told / 2)
+        share_anew(depth, off);
+    else
+        make_up(depth, off, told, rate, told > 2 * (float)limit);
     depth->spread += (depth_scatter(seen) - depth->spread) * (depth->measured ? SCATTERED : 1);
     depth->measured = true;
     depth->misplaced = 0;

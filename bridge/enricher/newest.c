@@ -151,6 +151,21 @@ uint32_t newest_wanted(const struct group *group, enum pages_kind kind, bool who
     return count;
 }
 
+/* So many show all that were taken in from this record on. */
+static uint32_t rows_from(const struct list *list, const struct record *from)
+{
+    float span = (float)(list->depth.came - from->rank[false] + 1) * list->depth.ratio;
+    float rows = span + 2 * (float)depth_margin(&list->depth, list->limit);
+    return rows < (float)list->limit ? (uint32_t)rows : (uint32_t)list->limit;
+}
+
+uint32_t newest_rows(const struct group *group, enum pages_kind kind, bool whole)
+{
+    const struct record *from = queue_open(kind == PAGES_LOW ? &group->low : &group->live);
+    const struct list *list = whole ? &group->model->list : &group->list;
+    return whole || from == NULL ? (uint32_t)list->limit : rows_from(list, from);
+}
+
 /* Where the record lies: below (-1) or above (1) what the page looks for, or among it (0). Queues
  * begin with what lies deepest. */
 static int side_of(const struct page_ask *ask, const struct record *record, bool whole)
@@ -177,7 +192,8 @@ static void cover(struct group *group, struct page_ask *ask, bool whole)
 }
 
 struct page_ask newest_ask(const struct waiting *waiting, struct group *group, enum pages_kind kind,
-                           bool whole, int64_t latency_ms, uint64_t tick, int64_t now_ms)
+                           bool whole, bool short_one, int64_t latency_ms, uint64_t tick,
+                           int64_t now_ms)
 {
     struct list *list = list_of(group, whole);
     uint32_t count = 0;
@@ -190,12 +206,15 @@ struct page_ask newest_ask(const struct waiting *waiting, struct group *group, e
                      depth_margin(&list->depth, list->limit);
     if (list->total >= 0 && bottom >= list->total)
         bottom = list->total - 1;
-    bool top = bottom < list->limit;
+    int64_t rows = short_one && !whole ? rows_from(list, from) : (uint32_t)list->limit;
+    bool top = bottom < rows;
+    if (short_one && !whole && top)
+        rows = bottom < 0 ? 1 : bottom + 1;
     struct page_ask ask = {.kind = kind,
                            .place = group->model->place,
                            .integration_id = whole ? NULL : group->integration->id,
-                           .offset = top ? 0 : bottom - list->limit + 1,
-                           .limit = list->limit,
+                           .offset = top ? 0 : bottom - rows + 1,
+                           .limit = (int)rows,
                            .full = list->total < 0 || group->model->low > 0,
                            .start = tick + 1,
                            .ranking = waiting->ranking,

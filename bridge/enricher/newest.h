@@ -28,9 +28,13 @@ void newest_moved(struct waiting *waiting, struct group *group, bool low, int64_
  * PAGES_LIVE or PAGES_LOW. */
 uint32_t newest_wanted(const struct group *group, enum pages_kind kind, bool whole, int64_t now_ms);
 
-/* The next page, which counts as under way from now on. There must be somebody to look for. */
+/* How many rows it would have, were it no longer than it must be. Of the model: as many as ever. */
+uint32_t newest_rows(const struct group *group, enum pages_kind kind, bool whole);
+
+/* The next page, which counts as under way from now on. There must be somebody to look for.
+ * `short_one`: of newest_rows only, where requests cost nothing and rows do. */
 struct page_ask newest_ask(const struct waiting *waiting, struct group *group, enum pages_kind kind,
-                           bool whole, int64_t latency_ms, uint64_t tick,
+                           bool whole, bool short_one, int64_t latency_ms, uint64_t tick,
                            int64_t now_ms) MUST_CHECK;
 
 /* A row of the page, by its number, shows a record that waits; call it before it is taken out. */

@@ -2,10 +2,10 @@
 
 #include "bridge/enricher/newest.h"
 
-/* Without a limit a page is only worth its size when it brings this many: 250 rows cost about what
- * so many single requests do. With one, a page is asked for when it brings more than one record. */
-#define WORTH_UNLIMITED 64
-#define WORTH_LEAST     1.01
+/* A page is asked for when it brings more than one record. Without a limit of requests it must also
+ * bring this part of its rows: 250 rows cost about what 64 single requests do. */
+#define WORTH_LEAST  1.01
+#define PART_OF_ROWS 0.256
 /* Pages of one scan under way at once. */
 #define SCANS_AT_ONCE 4
 
@@ -34,10 +34,11 @@ static double worth_of_scan(const struct list *list, uint32_t waiting, int64_t n
     return scan->start == 0 ? worth * (double)list->found[PAGES_SCAN] : worth;
 }
 
-static void consider(struct option *best, double worth, struct list *list, enum pages_kind kind,
-                     bool whole, const struct planner_budget *budget)
+static void consider(struct option *best, double worth, uint32_t rows, struct list *list,
+                     enum pages_kind kind, bool whole, const struct planner_budget *budget)
 {
-    if (worth >= (budget->unlimited ? WORTH_UNLIMITED : WORTH_LEAST) && worth > best->worth)
+    double least = budget->unlimited ? PART_OF_ROWS * rows : 0;
+    if (worth >= WORTH_LEAST && worth >= least && worth > best->worth)
         *best = (struct option){.worth = worth, .list = list, .kind = kind, .whole = whole};
 }
 
@@ -59,12 +60,12 @@ static void consider_newest(struct option *best, struct group *group, enum pages
 {
     struct model_lists *model = group->model;
     if (model->by_integration)
-        consider(best, worth_of_newest(group, kind, false, now_ms), &group->list, kind, false,
-                 budget);
+        consider(best, worth_of_newest(group, kind, false, now_ms), newest_rows(group, kind, false),
+                 &group->list, kind, false, budget);
     double whole = worth_of_newest(group, kind, true, now_ms);
     bool others = model->live + model->low > group->live.count + group->low.count;
     if (!model->by_integration || (others && whole >= 2 * best->worth))
-        consider(best, whole, &model->list, kind, true, budget);
+        consider(best, whole, newest_rows(group, kind, true), &model->list, kind, true, budget);
 }
 
 /* Of a scan that has begun, the other kind would bring the same records. */
@@ -76,11 +77,11 @@ static void consider_scans(struct option *best, struct group *group, enum pages_
     uint32_t need_of_model = in_need_of_model(model, kind);
     bool own = list_is_scanned(&group->list);
     if (model->by_integration && !list_is_scanned(&model->list))
-        consider(best, worth_of_scan(&group->list, need, now_ms), &group->list, PAGES_SCAN, false,
-                 budget);
+        consider(best, worth_of_scan(&group->list, need, now_ms), (uint32_t)group->list.limit,
+                 &group->list, PAGES_SCAN, false, budget);
     if (!model->by_integration || (need_of_model > need && !own))
-        consider(best, worth_of_scan(&model->list, need_of_model, now_ms), &model->list, PAGES_SCAN,
-                 true, budget);
+        consider(best, worth_of_scan(&model->list, need_of_model, now_ms),
+                 (uint32_t)model->list.limit, &model->list, PAGES_SCAN, true, budget);
 }
 
 struct option worth_live(struct group *group, const struct planner_budget *budget, int64_t now_ms)

@@ -119,6 +119,61 @@ static void test_a_part_of_what_kafka_holds(void **state)
     end_stage(&stage);
 }
 
+/* A page shows that the list's part is another than the events so far told. */
+static void test_the_part_is_learnt(void **state)
+{
+    static const char *const names[] = {"a", "b"};
+    struct behind partition = {.unseen = 8000};
+    struct stage stage = new_stage();
+    (void)state;
+    take_in(&stage, &partition, 600, names, 2, 1000);
+    struct plan plan = next(&stage, &busy, 3000);
+    const char *integration = plan.page.integration_id;
+    assert_in_range(plan.page.top, 3980, 4020);
+    struct page_seen seen = {.rows = PAGE, .total = 100000, .more = true};
+    for (size_t i = 0; i < 100; i++) { /* those looked for, 100 rows above where they should be */
+        struct record *record = stage.records[2 * i + (*integration == 'b')];
+        uint32_t depth = plan.page.top - record->rank[false];
+        planner_found(&plan.page, record, depth - 100 - (uint32_t)plan.page.offset, &seen);
+        planner_remove(stage.planner, record);
+        seen.live_hits++;
+    }
+    planner_page_done(stage.planner, &plan.page, &seen, 3000);
+    do
+        plan = next(&stage, &busy, 3000);
+    while (plan.kind == PLAN_PAGE && strcmp(plan.page.integration_id, integration) != 0);
+    assert_int_equal(plan.kind, PLAN_PAGE);
+    assert_in_range(plan.page.top, 3880, 3920);
+    end_stage(&stage);
+}
+
+/* Where requests cost nothing a page is no longer than what waits, and few records are worth one.
+ */
+static void test_short_pages(void **state)
+{
+    static const struct planner_budget unlimited = {.unlimited = true};
+    static const char *const names[] = {"a"};
+    struct behind partition = {.unseen = 1000};
+    struct stage stage = new_stage();
+    (void)state;
+    take_in(&stage, &partition, 40, names, 1, 1000);
+    struct plan plan = next(&stage, &unlimited, 1000);
+    assert_int_equal(plan.kind, PLAN_PAGE);
+    assert_int_equal(plan.page.limit, 40 + 2 * PAGE / 10); /* and margins */
+    assert_int_equal(plan.page.offset, 1000 - 40 - PAGE / 10);
+    assert_int_equal(plan.page.wanted, 40);
+    answer(&stage, &plan.page, 40, 100000, true, false, 1000);
+    partition.unseen = 0;
+    take_in(&stage, &partition, 4, names, 1, 1100);
+    plan = next(&stage, &unlimited, 1100);
+    assert_page(plan, PAGES_LIVE, 0, "a", 0);
+    assert_in_range(plan.page.limit, 4, 10);
+    answer(&stage, &plan.page, 4, 100000, true, false, 1100);
+    take_in(&stage, &partition, 1, names, 1, 1200);
+    assert_int_equal(next(&stage, &unlimited, 1200).kind, PLAN_ID);
+    end_stage(&stage);
+}
+
 /* After an assignment was taken away nothing of it is on top of what the next one brings. */
 static void test_what_kafka_held_is_forgotten(void **state)
 {
@@ -384,6 +439,8 @@ int main(void)
         cmocka_unit_test(test_misplaced),
         cmocka_unit_test(test_below_what_kafka_holds),
         cmocka_unit_test(test_a_part_of_what_kafka_holds),
+        cmocka_unit_test(test_the_part_is_learnt),
+        cmocka_unit_test(test_short_pages),
         cmocka_unit_test(test_what_kafka_held_is_forgotten),
         cmocka_unit_test(test_whole_syncs),
     };
