@@ -76,7 +76,7 @@ struct engine {
     size_t owned_count;
     struct age *ages;           /* by slot: how old what is open is */
     _Atomic int64_t **consumed; /* by place: the metric of events taken */
-    int64_t measured_ms;        /* when the costly part of engine_measure was done last */
+    int64_t measure_ms;         /* when the costly part of engine_measure is due */
     struct behind *behind;      /* by slot: what Kafka holds beyond what was taken in; */
     struct behind *behind_all;  /* and by place, in all the model's partitions of ours */
     int64_t *looked_behind_ms;  /* by slot: when Kafka's client was asked last */
@@ -127,7 +127,7 @@ struct engine {
 void engine_count_taken(struct engine *engine, const struct consumer_event *event,
                         const char *integration_id, int64_t kafka_ms);
 
-/* Sets the gauges that tell of the loop's state; once a second those that cost work. */
+/* Sets the gauges that tell of the loop's state; about once a second those that cost work. */
 void engine_measure(struct engine *engine, int64_t now_ms);
 
 /* standing.c */
