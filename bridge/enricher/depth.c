@@ -32,34 +32,67 @@ static float rows_of(const struct depth *depth, uint32_t events)
     return depth->gap == 0 ? 0 : (float)events / depth->gap;
 }
 
+static float within(float value, float least, float most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+static uint32_t end_of(const struct depth *depth)
+{
+    return depth->behind->taken + depth->behind->unseen;
+}
+
+/* Rows of what was not taken in, `taken` events ago. */
+static float above_before(const struct depth *depth, uint32_t taken)
+{
+    uint32_t unseen = unseen_of(depth);
+    if (unseen == 0 || !depth->measured)
+        return rows_of(depth, unseen);
+    float above = depth->above + rows_of(depth, end_of(depth) - depth->end);
+    return within(above, 0, (float)(unseen + taken));
+}
+
+static float above_of(const struct depth *depth)
+{
+    return above_before(depth, 0);
+}
+
+static void keep_above(struct depth *depth, float above)
+{
+    depth->above = within(above, 0, (float)unseen_of(depth));
+    depth->end = end_of(depth);
+}
+
 void depth_follow(struct depth *depth, const struct behind *behind)
 {
     if (depth->behind == behind)
         return;
     depth->behind = behind;
     depth->taken = behind->taken;
-    depth->counted_unseen = behind->unseen;
+    depth->counted_above = 0;
     depth->gaps = 0;
     depth->gap = 0;
+    keep_above(depth, 0);
 }
 
-static void note_gap(struct depth *depth)
+/* An event was taken in: before that its row was one of those above. */
+static void note_taken(struct depth *depth)
 {
     uint32_t events = depth->behind->taken - depth->taken;
     depth->taken = depth->behind->taken;
     depth->gaps += depth->gaps < GAPS_MOST;
     depth->gap += ((float)events - depth->gap) / (float)depth->gaps;
+    keep_above(depth, above_before(depth, 1) - (depth->measured ? 1 : 0));
 }
 
 /* Taking a backlog in moves nothing: what comes is what lay in Kafka before. */
 static void count(struct depth *depth, int64_t passed)
 {
-    uint32_t unseen = unseen_of(depth);
-    float moved = (float)(depth->came - depth->counted) +
-                  (rows_of(depth, unseen) - rows_of(depth, depth->counted_unseen));
-    depth->rate = moved > 0 ? moved / (float)passed : 0;
+    float above = above_of(depth);
+    float moved = (float)(depth->came - depth->counted) + (above - depth->counted_above);
+    depth->rate = moved > 0 && passed > 0 ? moved / (float)passed : 0;
     depth->counted = depth->came;
-    depth->counted_unseen = unseen;
+    depth->counted_above = above;
 }
 
 void depth_moved(struct depth *depth, int64_t now_ms)
@@ -69,7 +102,8 @@ void depth_moved(struct depth *depth, int64_t now_ms)
     depth->came++;
     depth->came_ms = now_ms;
     if (depth->behind != NULL)
-        note_gap(depth);
+        note_taken(depth);
+    first |= depth->gaps == 1; /* only now it is known what lies above */
     if (!first && passed < COUNTED_EVERY_MS)
         return;
     count(depth, passed);
@@ -79,7 +113,7 @@ void depth_moved(struct depth *depth, int64_t now_ms)
 
 uint32_t depth_top(const struct depth *depth)
 {
-    return depth->came + (uint32_t)rows_of(depth, unseen_of(depth));
+    return depth->came + (uint32_t)lrintf(above_of(depth));
 }
 
 uint32_t depth_told(const struct depth *depth, uint32_t rank)
@@ -137,11 +171,6 @@ float depth_scatter(const struct depth_seen *seen)
     return variance > 0 ? sqrtf(variance) : 0;
 }
 
-static float within(float value, float least, float most)
-{
-    return value < least ? least : value > most ? most : value;
-}
-
 /* `off` rows are made up for: as far as that can be by the delay, while many rows move; else, and
  * for what is left, by the ratio. */
 static void make_up(struct depth *depth, float off, float told, float rate, bool deep)
@@ -160,22 +189,27 @@ static void make_up(struct depth *depth, float off, float told, float rate, bool
         depth->ratio = within(depth->ratio + off / told, RATIO_LEAST, RATIO_MOST);
 }
 
-/* Most of what lies above is in Kafka: the list's share of that is another. */
-static void share_anew(struct depth *depth, float off)
+/* Most of what lies above is in Kafka: `off` more rows of it. False when it is not. */
+static bool put_right(struct depth *depth, float off, float told)
 {
-    float rows = rows_of(depth, unseen_of(depth));
-    depth->gap *= rows / within(rows + off, rows / 2, 2 * rows);
+    float above = above_of(depth);
+    if (above <= told / 2)
+        return false;
+    keep_above(depth, above + off);
+    depth->counted_above += depth->above - above; /* no row has moved */
+    return true;
 }
 
-void depth_learn(struct depth *depth, const struct depth_seen *seen, float rate, int limit)
+void depth_learn(struct depth *depth, const struct depth_seen *seen, uint32_t top, float rate,
+                 int limit)
 {
     float told = seen->told / (float)seen->count;
     float off = told + depth_mean(seen) - rows_above(depth, told, rate);
     bool little = off < 0 && off > -(float)limit / 4;
     off *= depth->measured && little ? LESS_DEEP : 1;
-    if (rows_of(depth, unseen_of(depth)) > told / 2)
-        share_anew(depth, off);
-    else
+    /* Pages that were asked for together show the same: it is put right once. */
+    float known = (float)(int32_t)(depth_top(depth) - top) * depth->ratio;
+    if (!put_right(depth, off - known, told))
         make_up(depth, off, told, rate, told > 2 * (float)limit);
     depth->spread += (depth_scatter(seen) - depth->spread) * (depth->measured ? SCATTERED : 1);
     depth->measured = true;
@@ -188,6 +222,17 @@ void depth_misplaced(struct depth *depth, bool below)
         depth->ratio = within(depth->ratio * (below ? 0.5F : 1.5F), RATIO_LEAST, RATIO_MOST);
     depth->measured = false; /* so the delay is what it is thought to be at first */
     depth->misplaced += depth->misplaced < MISPLACED;
+}
+
+bool depth_lies(struct depth *depth, uint32_t rank, int64_t row, int limit)
+{
+    float told = (float)depth_told(depth, rank);
+    if (!put_right(depth, (float)row - told * depth->ratio, told))
+        return false;
+    depth->spread = (float)limit / 10;
+    depth->measured = true;
+    depth->misplaced += depth->misplaced < MISPLACED;
+    return true;
 }
 
 bool depth_is_lost(const struct depth *depth)

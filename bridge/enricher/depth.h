@@ -5,8 +5,10 @@
  * counted: a record's rank is the count at its last event, and what came since tells its depth.
  * What lies in Kafka and was not taken in yet is newer than all that was, so its rows lie on top of
  * these: a backlog is read from far below the top, and while it is taken in no row moves. How many
- * of a partition's events are of the list is told by how many of them lay between those that were,
- * on average.
+ * of a partition's events are of the list is told at first by how many of them lay between those
+ * that were, on average. That is as rough as the few that were taken in, so once a page has shown
+ * where the list's records lie, or by its rows' times how far it lies off, only that counts, and
+ * what is new in Kafka since.
  *
  * That is too little by the changes whose events are not in Kafka yet when a page is read, and too
  * much by records that changed twice. Both are measured on every page that shows somebody who
@@ -19,6 +21,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bridge/base/attributes.h"
+
 /* Where the events of a list come from: a partition, or all of a model's. */
 struct behind {
     uint32_t taken;  /* events, since the process began; */
@@ -29,10 +33,12 @@ struct behind {
 struct depth {
     uint32_t came; /* rows that went to the top, as far as events told, since it is known here */
     uint32_t counted;
-    uint32_t counted_unseen;
+    float counted_above;
     uint32_t taken;  /* of `behind`, when the last row was told */
     uint32_t gaps;   /* that `gap` is of, up to a bound */
     float gap;       /* events of `behind` from one row told to the next, on average; 0: unknown */
+    float above;     /* once `measured`: rows of what was not taken in */
+    uint32_t end;    /* when there were so many events, taken in or not */
     int64_t came_ms; /* when the last came */
     int64_t counted_ms;
     const struct behind *behind; /* borrowed; NULL: nothing is known of Kafka */
@@ -84,11 +90,17 @@ float depth_scatter(const struct depth_seen *seen);
 /* How much deeper they lie than told, on average. */
 float depth_mean(const struct depth_seen *seen);
 
-/* What was seen puts right what is expected; `rate` is of when the page was asked for. */
-void depth_learn(struct depth *depth, const struct depth_seen *seen, float rate, int limit);
+/* What was seen puts right what is expected; `top` and `rate` are of when the page was asked for.
+ */
+void depth_learn(struct depth *depth, const struct depth_seen *seen, uint32_t top, float rate,
+                 int limit);
 
 /* A page showed nobody, because it lies below (or above) all that it looked for. */
 void depth_misplaced(struct depth *depth, bool below);
+
+/* The same, and it shows in which row a record of that rank lies. False when little of what lies
+ * above is in Kafka: then that is no explanation. */
+bool depth_lies(struct depth *depth, uint32_t rank, int64_t row, int limit) MUST_CHECK;
 
 /* That often, by now, that those who were looked for count as missed. */
 bool depth_is_lost(const struct depth *depth);

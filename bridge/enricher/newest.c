@@ -277,11 +277,26 @@ static bool lacks_low(const struct model_lists *model, const struct list *list,
            (float)shown < expected / 2;
 }
 
-/* Nobody was found because the page lies below, or above, all that it looked for. */
-static bool is_misplaced(const struct page_ask *ask, const struct page_seen *seen)
+/* Does anybody still wait that the page looked for? Another page may have had them all. */
+static bool is_missed(struct group *group, const struct page_ask *ask)
 {
+    bool whole = ask->integration_id == NULL;
+    for (struct group *each = group; each != NULL; each = after(each, whole)) {
+        for (const struct record *record = queue_of(each, ask->kind)->first;
+             record != NULL && side_of(ask, record, whole) <= 0; record = record->next) {
+            if (record->covered && side_of(ask, record, whole) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Nobody was found because the page lies below, or above, all that it looked for. */
+static bool is_misplaced(const struct page_ask *ask, const struct page_seen *seen, bool placed)
+{
+    bool elsewhere = placed && (seen->row < ask->offset || seen->row >= ask->offset + seen->rows);
     return seen->live_hits + seen->low_hits == 0 &&
-           ((seen->below && ask->offset > 0) || (!seen->past && seen->more));
+           (elsewhere || (seen->below && ask->offset > 0) || (!seen->past && seen->more));
 }
 
 /* Is what is believed of `low_moves` wrong? Pages lack them, or show those that were looked for by
@@ -357,8 +372,10 @@ void newest_done(struct waiting *waiting, struct group *group, const struct page
         group->asked--;
     if (seen->total >= 0)
         list->total = seen->total;
-    bool elsewhere = is_misplaced(ask, seen) && ask->wanted >= FEW && ask->kind == PAGES_LIVE &&
-                     !depth_is_lost(&list->depth);
+    bool placed = seen->placed && is_missed(group == NULL ? model->groups : group, ask);
+    bool misplaced = is_misplaced(ask, seen, placed);
+    bool elsewhere =
+        misplaced && ask->wanted >= FEW && ask->kind == PAGES_LIVE && !depth_is_lost(&list->depth);
     if (ask->promised > 0 && !elsewhere) {
         learn(list, ask, hits, LEARNT);
         if (group != NULL)
@@ -368,8 +385,9 @@ void newest_done(struct waiting *waiting, struct group *group, const struct page
     if (is_doubtful(waiting, list, group, ask, seen))
         rank_anew(waiting);
     else if (seen->depth.count > 0)
-        depth_learn(&list->depth, &seen->depth, ask->rate, list->limit);
-    else if (is_misplaced(ask, seen) && seen->early == 0) /* else it shows what came meanwhile */
+        depth_learn(&list->depth, &seen->depth, ask->top, ask->rate, list->limit);
+    else if (misplaced && seen->early == 0 && /* else it shows what came meanwhile */
+             !(placed && depth_lies(&list->depth, ask->from, seen->row, list->limit)))
         depth_misplaced(&list->depth, seen->below);
 }
 

@@ -17,6 +17,11 @@
 #define NARROW_MS 60000
 /* What the planner's own rest for a list that the API does not give is counted from. */
 #define REFUSED_MS 1000
+/* One row of so many, and what a new one weighs: a so-manieth. */
+#define SKEW_EVERY  16
+#define SKEW_WEIGHT 8
+/* No list is longer. */
+#define MOST_ROWS 1e9
 
 static const char *const kinds[PAGES_KINDS] = {"live", "low", "scan"};
 
@@ -61,6 +66,47 @@ struct reading {
     int64_t now_ms;
 };
 
+/* How far the times that rows tell lie from those at which their events came. */
+static void learn_skew(struct page_reader *reader, const struct record *record, const cJSON *row)
+{
+    int64_t at = 0;
+    if (record->now.count > 1 || record->now.arrived_ms == 0 ||
+        !timestamp_member(row, "updated_at", &at))
+        return;
+    int64_t skew_ms = at - record->now.arrived_ms;
+    reader->skew_ms +=
+        reader->paired ? (skew_ms - reader->skew_ms) / SKEW_WEIGHT : skew_ms - reader->skew_ms;
+    reader->paired = true;
+}
+
+/* A page that shows nobody tells by its rows' times where the oldest lies that it looked for; one
+ * beyond the list's end tells that it lies before that. */
+static void place(const struct page_reader *reader, const struct page_ask *ask, const cJSON *rows,
+                  struct page_seen *seen)
+{
+    int64_t first_ms = 0;
+    int64_t last_ms = 0;
+    const cJSON *first = rows->child;
+    if (ask->kind == PAGES_SCAN || ask->since_ms == 0 ||
+        seen->live_hits + seen->low_hits + seen->early > 0)
+        return;
+    if (first == NULL && seen->total >= 0) {
+        seen->placed = true;
+        seen->row = seen->total - 1;
+        return;
+    }
+    if (first == NULL || !timestamp_member(first, "updated_at", &first_ms) ||
+        !timestamp_member(first->prev, "updated_at", &last_ms) || first_ms <= last_ms)
+        return;
+    double sought_ms = (double)(ask->since_ms + reader->skew_ms);
+    double deeper = ((double)last_ms - sought_ms) * seen->rows / (double)(first_ms - last_ms);
+    double row = (double)(ask->offset + seen->rows - 1) + deeper;
+    if (seen->total >= 0 && row >= (double)seen->total)
+        row = (double)seen->total - 1;
+    seen->placed = true;
+    seen->row = row < 0 ? 0 : row > MOST_ROWS ? MOST_ROWS : (int64_t)row;
+}
+
 /* The record that the row shows takes it, if it waits and the row is not too old for it. */
 static void take_row(struct engine *engine, struct reading *reading, cJSON *row)
 {
@@ -83,6 +129,8 @@ static void take_row(struct engine *engine, struct reading *reading, cJSON *row)
     seen->live_hits += !low;
     seen->low_hits += low;
     planner_found(reading->ask, record, number, seen);
+    if (number % SKEW_EVERY == 0)
+        learn_skew(&engine->pages, record, row);
     planner_remove(engine->planner, record);
     record_found(engine, record, reading->start, reading->end,
                  reading->copies ? cJSON_Duplicate(row, true)
@@ -157,6 +205,7 @@ static void on_page(struct engine *engine, const struct page *page, struct api_p
     if (page->probe)
         end_probe(&engine->pages, page, rows);
     take_rows(engine, &reading);
+    place(&engine->pages, ask, rows, &reading.seen);
     const struct page_seen *seen = &reading.seen;
     log_debug("page", LOG_TEXT("model", engine->selection->names[ask->place]),
               LOG_TEXT("integration_id", ask->integration_id), LOG_TEXT("kind", kinds[ask->kind]),

@@ -14,9 +14,12 @@
 #include <stdint.h>
 
 struct page_reader {
-    bool probed;      /* the filter updated_at_gte was tried, once a process */
-    bool narrows;     /* and it works */
-    bool known;       /* `ahead_ms` is */
+    bool probed;  /* the filter updated_at_gte was tried, once a process */
+    bool narrows; /* and it works */
+    bool known;   /* `ahead_ms` is */
+    bool paired;  /* `skew_ms` is known */
+    int64_t
+        skew_ms; /* a row's updated_at less the moment at which its event came to Kafka, lately */
     int64_t ahead_ms; /* the server's clock, as its newest rows show it, less our monotonic one: at
                          most the truth */
 };

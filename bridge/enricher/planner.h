@@ -145,6 +145,8 @@ struct page_seen {
     bool more;      /* the list goes on */
     bool past;      /* its last row last changed before any record looked for did, */
     bool below;     /* and so did its first */
+    bool placed;    /* it shows nobody, but where, by its rows' times: */
+    int64_t row;    /* the oldest looked for lies there */
     struct depth_seen depth;
 };
 

@@ -147,6 +147,40 @@ static void test_the_part_is_learnt(void **state)
     end_stage(&stage);
 }
 
+/* Two pages that show nobody, and by their rows' times where those lie that they looked for: that
+ * is put right once, and the next page looks there. */
+static void test_a_page_tells_where_they_lie(void **state)
+{
+    static const char *const names[] = {"a", "b"};
+    struct behind partition = {.unseen = 20000};
+    struct stage stage = new_stage();
+    struct plan plans[2];
+    (void)state;
+    take_in(&stage, &partition, 1000, names, 2, 1000);
+    for (size_t i = 1; i < stage.count; i += 2) /* those of b are done with */
+        planner_remove(stage.planner, stage.records[i]);
+    for (int i = 0; i < 2; i++) {
+        plans[i] = next(&stage, &busy, 3000);
+        assert_int_equal(plans[i].kind, PLAN_PAGE);
+        assert_string_equal(plans[i].page.integration_id, "a");
+    }
+    for (int i = 0; i < 2; i++) {
+        struct page_seen seen = {.rows = PAGE,
+                                 .total = 100000,
+                                 .more = true,
+                                 .past = true,
+                                 .placed = true,
+                                 .row = 12000 - (i == 0 ? 0 : 200)};
+        planner_page_done(stage.planner, &plans[i].page, &seen, 3000);
+    }
+    struct plan plan = next(&stage, &busy, 3000);
+    assert_int_equal(plan.kind, PLAN_PAGE);
+    assert_string_equal(plan.page.integration_id, "a");
+    assert_in_range(plan.page.offset, 12000 - PAGE, 12000);
+    assert_true(plan.page.wanted > 0);
+    end_stage(&stage);
+}
+
 /* Where requests cost nothing a page is no longer than what waits, and few records are worth one.
  */
 static void test_short_pages(void **state)
@@ -440,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_below_what_kafka_holds),
         cmocka_unit_test(test_a_part_of_what_kafka_holds),
         cmocka_unit_test(test_the_part_is_learnt),
+        cmocka_unit_test(test_a_page_tells_where_they_lie),
         cmocka_unit_test(test_short_pages),
         cmocka_unit_test(test_what_kafka_held_is_forgotten),
         cmocka_unit_test(test_whole_syncs),
