@@ -139,7 +139,9 @@ static rd_kafka_t *swap_handle(struct producer *producer, rd_kafka_t *handle)
     return old;
 }
 
-/* From here on its reports can be told. */
+/* From here on its reports can be told. What is in the queue already, such as an error of a broker
+ * that is not there, would keep librdkafka from ever writing to the descriptor: so the owner is
+ * woken once, when nothing keeps it from serving. */
 static void open_queue(struct producer *producer, rd_kafka_t *handle)
 {
     static const uint64_t one = 1;
@@ -148,6 +150,10 @@ static void open_queue(struct producer *producer, rd_kafka_t *handle)
     if (producer->fd >= 0)
         rd_kafka_queue_io_event_enable(producer->queue, producer->fd, &one, sizeof one);
     (void)pthread_mutex_unlock(&producer->serving);
+    if (producer->fd < 0)
+        return;
+    ssize_t written = write(producer->fd, &one, sizeof one);
+    (void)written;
 }
 
 /* Reports all that is left as not kept and ends the handle. */

@@ -238,6 +238,22 @@ static void test_a_served_producer_is_closed(void **state)
     owner_end(&owner);
 }
 
+/* Brokers that are not there leave errors in the queue before anybody serves it. */
+static void test_a_served_producer_with_errors(void **state)
+{
+    struct bench *bench = *state;
+    struct owner owner = {0};
+    char brokers[256];
+    (void)snprintf(brokers, sizeof brokers,
+                   "127.0.0.1:1,127.0.0.1:2,127.0.0.1:3,127.0.0.1:4,127.0.0.1:5,127.0.0.1:6,%s",
+                   embedded_bootstrap(bench->embedded));
+    bench->kafka.bootstrap = brokers;
+    (void)send_all_of(&owner, bench, -1);
+    wait_reported();
+    assert_int_equal(atomic_load(&kept), MESSAGES);
+    owner_end(&owner);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +264,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reports_come_on_the_owners_thread, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_served_producer_is_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_served_producer_is_closed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_served_producer_with_errors, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
