@@ -14,6 +14,8 @@
 #define PASSES_IN_DOUBT 3
 /* Rows of equal stamps keep their order when 2^16 to one speak for it. */
 #define PROVEN 16
+/* A change can be seen so much later than its stamp says. */
+#define LATE_MS 10000
 
 struct backfill *backfill_new(const char *integration_id, int place, int slot, const char *order,
                               int64_t wall_ms)
@@ -279,6 +281,12 @@ static bool reaches(const struct backfill *backfill, const cJSON *rows)
             return true;
     }
     return false;
+}
+
+bool backfill_is_news(const struct backfill *backfill, const cJSON *row)
+{
+    int64_t stamp = stamp_of(row, "updated_at");
+    return stamp == BACKFILL_NO_STAMP || stamp >= backfill->until - LATE_MS;
 }
 
 static void step_back(struct backfill *backfill, int64_t rows)

@@ -18,6 +18,12 @@
  * when that look began. When some are missing they may have gone to the top during the look, which
  * one more tells; else rows of one stamp are more than a page, or the order was believed too early:
  * the list is read once more, by another key.
+ *
+ * Of the rows that a look at the top shows, those are published again that may have changed since
+ * they were read: whose stamp is not older than where the look ends, or is missing. A row with an
+ * older stamp was last changed before the backfill began (or before the look that the last one
+ * follows), and what was published of it was read later. Stamps that can be seen only some seconds
+ * later than they say are allowed for.
  */
 #ifndef BRIDGE_ENRICHER_BACKFILL_H
 #define BRIDGE_ENRICHER_BACKFILL_H
@@ -103,6 +109,10 @@ void backfill_page(struct backfill *backfill, const cJSON *rows, bool more, int6
 
 /* Is the row one of those that end the page before? */
 bool backfill_overlaps(const struct backfill *backfill, const char *id);
+
+/* In a look at the top: may the row have changed since it was read? To be asked before
+ * backfill_page. */
+bool backfill_is_news(const struct backfill *backfill, const cJSON *row);
 
 /* The list is read: looks at its top, for what changed since it began. */
 void backfill_look(struct backfill *backfill);

@@ -243,8 +243,8 @@ static bool meet(struct engine *engine, struct backfill *backfill, const char *i
     return true;
 }
 
-/* Those that were not met before are published; and all, at the end, of what changed since it
- * began. */
+/* Those that were not met before are published; and again, at the end, what may have changed since
+ * it began. */
 static void take_rows(struct engine *engine, struct backfill *backfill, struct api_page *page,
                       uint64_t start, size_t length, int64_t now_ms)
 {
@@ -260,7 +260,7 @@ static void take_rows(struct engine *engine, struct backfill *backfill, struct a
         if (backfill->sweep && id != NULL)
             note_swept(engine, backfill, row, id);
         met += is_new;
-        wanted[i] = is_new || top;
+        wanted[i] = is_new || (top && backfill_is_news(backfill, row));
     }
     backfill_page(backfill, page->items, page->has_more, page->total, met);
     metrics_add(METRIC_BACKFILL_ROWS, (int64_t)met);

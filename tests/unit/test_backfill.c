@@ -17,7 +17,8 @@ struct row {
     int64_t updated_ms;
     uint64_t dice; /* where it lies among rows of its stamp, this time */
     bool met;
-    bool live; /* changed since the beginning: its event tells of it */
+    bool live;            /* changed since the beginning: its event tells of it */
+    int64_t published_ms; /* stamp of what was published */
 };
 
 struct list {
@@ -235,6 +236,91 @@ static void test_ties_longer_than_a_page(void **state)
     free(list.rows);
 }
 
+/* Publishes what the page shows as the engine does. Returns how many rows. */
+static int publish_page(struct list *list, struct backfill *backfill)
+{
+    bool more = false;
+    cJSON *page = page_of(list, backfill, &more);
+    bool top = backfill->phase == BACKFILL_TOP;
+    size_t from = (size_t)backfill->offset;
+    int published = 0;
+    int number = 0;
+    const cJSON *row;
+    cJSON_ArrayForEach(row, page)
+    {
+        struct row *shown = &list->rows[from + (size_t)number++];
+        if (shown->met && !(top && backfill_is_news(backfill, row)))
+            continue;
+        shown->published_ms = shown->updated_ms;
+        published++;
+    }
+    int64_t met = meet(list, from, number);
+    backfill_page(backfill, page, more, (int64_t)list->count, met);
+    cJSON_Delete(page);
+    return published;
+}
+
+/* Of what changes while the list is read, and no event tells of, the look at its top misses
+ * nothing; and what has not changed is published once. */
+static void test_what_is_published_again(void **state)
+{
+    static const struct {
+        size_t count;
+        struct change change;
+        int again_most;
+    } rows[] = {
+        {200, {0, 0, 0}, 11}, /* those of the last ten seconds may be late */
+        {5000, {0, 0, 0}, 11},
+        {5000, {20, 5, 0}, 411},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        struct list list = new_list(rows[i].count, 1, false, 11);
+        struct backfill *backfill = backfill_new("i", 3, 9, "o", 5);
+        int published = 0;
+        for (int pages = 0; backfill_reads(backfill); pages++) {
+            bool reads = backfill->phase != BACKFILL_TOP;
+            published += publish_page(&list, backfill);
+            if (reads && backfill->phase != BACKFILL_TOP)
+                change(&list, &rows[i].change, FIRST_MS + INT64_C(1000000000) + pages * 1000);
+        }
+        for (size_t r = 0; r < list.count; r++)
+            assert_true(list.rows[r].published_ms == list.rows[r].updated_ms);
+        assert_in_range(published, list.count, list.count + (size_t)rows[i].again_most);
+        backfill_free(backfill);
+        free(list.rows);
+    }
+}
+
+/* A row without a stamp may have changed. */
+static void test_news(void **state)
+{
+    struct backfill *backfill = backfill_new("i", 3, 9, "o", 5);
+    static const struct {
+        int64_t ms;
+        bool news;
+    } rows[] = {{0, true},
+                {FIRST_MS + 1000, true},
+                {FIRST_MS, true},
+                {FIRST_MS - 9000, true},
+                {FIRST_MS - 11000, false}};
+    (void)state;
+    backfill->until = FIRST_MS;
+    for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+        cJSON *row = cJSON_CreateObject();
+        if (rows[i].ms != 0)
+            add_text(row, "updated_at", rows[i].ms, false);
+        assert_int_equal(backfill_is_news(backfill, row), rows[i].news);
+        cJSON_Delete(row);
+    }
+    backfill->until = BACKFILL_NO_STAMP; /* the list had none when it began */
+    cJSON *row = cJSON_CreateObject();
+    add_text(row, "updated_at", FIRST_MS, false);
+    assert_true(backfill_is_news(backfill, row));
+    cJSON_Delete(row);
+    backfill_free(backfill);
+}
+
 static void test_texts_that_are_none(void **state)
 {
     static const char *const texts[] = {"",
@@ -255,6 +341,8 @@ int main(void)
         cmocka_unit_test(test_lists_that_change),
         cmocka_unit_test(test_order_by_chance),
         cmocka_unit_test(test_ties_longer_than_a_page),
+        cmocka_unit_test(test_what_is_published_again),
+        cmocka_unit_test(test_news),
         cmocka_unit_test(test_texts_that_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
