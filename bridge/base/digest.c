@@ -2,11 +2,11 @@
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bridge/base/memory.h"
+#include "bridge/base/text.h"
 
 struct digest {
     EVP_MD_CTX *context;
@@ -34,8 +34,8 @@ void digest_add(struct digest *digest, const void *bytes, size_t length)
 
 static const char *write_hex(const unsigned char *bytes, size_t length, char *text)
 {
-    for (size_t i = 0; i < length; i++)
-        (void)snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    text_hex_bytes(bytes, length, text);
+    text[2 * length] = '\0';
     return text;
 }
 

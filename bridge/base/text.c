@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+static const char hex[] = "0123456789abcdef";
+
 size_t text_number(int64_t number, char text[TEXT_NUMBER_SIZE])
 {
     char digits[TEXT_NUMBER_SIZE];
@@ -21,7 +23,15 @@ size_t text_number(int64_t number, char text[TEXT_NUMBER_SIZE])
 void text_hex(uint64_t number, char text[TEXT_HEX_LENGTH])
 {
     for (int i = TEXT_HEX_LENGTH; i > 0; number >>= 4)
-        text[--i] = "0123456789abcdef"[number & 15];
+        text[--i] = hex[number & 15];
+}
+
+void text_hex_bytes(const unsigned char *bytes, size_t length, char *text)
+{
+    for (size_t i = 0; i < length; i++) {
+        text[2 * i] = hex[bytes[i] >> 4];
+        text[2 * i + 1] = hex[bytes[i] & 15];
+    }
 }
 
 size_t text_copy(char *out, size_t size, const char *text)

@@ -16,6 +16,9 @@ size_t text_number(int64_t number, char text[TEXT_NUMBER_SIZE]);
 /* 16 small hex digits, without a zero byte. */
 void text_hex(uint64_t number, char text[TEXT_HEX_LENGTH]);
 
+/* Two small hex digits for each byte, without a zero byte. */
+void text_hex_bytes(const unsigned char *bytes, size_t length, char *text);
+
 /* These two return the length of the whole text, and write as much of it as `size` bytes have room
  * for with the zero byte behind it; `size` > 0. */
 size_t text_copy(char *out, size_t size, const char *text);

@@ -11,6 +11,7 @@
 #include "bridge/base/base64.h"
 #include "bridge/base/log.h"
 #include "bridge/base/memory.h"
+#include "bridge/base/text.h"
 
 #define DIGEST_BYTES 32
 #define KEY_LEAST    16
@@ -82,15 +83,6 @@ static bool sign(const struct signature_key *key, const char *bytes, size_t leng
            EVP_MAC_final(key->context, digest, &made, DIGEST_BYTES) == 1 && made == DIGEST_BYTES;
 }
 
-static void to_hex(const unsigned char digest[DIGEST_BYTES], char hex[2 * DIGEST_BYTES])
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < DIGEST_BYTES; i++) {
-        hex[2 * i] = digits[digest[i] >> 4];
-        hex[2 * i + 1] = digits[digest[i] & 15];
-    }
-}
-
 bool signature_matches(const char *signature, const char *body, size_t length,
                        const struct signature_keys *keys)
 {
@@ -102,7 +94,7 @@ bool signature_matches(const char *signature, const char *body, size_t length,
         char hex[2 * DIGEST_BYTES];
         if (!sign(keys->items[i], body, length, digest))
             continue;
-        to_hex(digest, hex);
+        text_hex_bytes(digest, sizeof digest, hex);
         matches |= CRYPTO_memcmp(hex, signature, sizeof hex) == 0;
     }
     return matches;
