@@ -40,6 +40,13 @@ struct head_reading {
     size_t forwarded_count;
 };
 
+/* Names differ in their first letter mostly, which is looked at before the whole is. The bits that
+ * are left out make a letter's case, and what is no letter; the call sees those. */
+static bool is_name(const char *name, const char *wanted)
+{
+    return ((*name ^ *wanted) & 0x5f) == 0 && strcasecmp(name, wanted) == 0;
+}
+
 static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const char *name,
                                    size_t name_length, const char *value, size_t length)
 {
@@ -50,17 +57,15 @@ static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const
         value = "";
     head->headers++;
     head->strange = head->strange || !guard_header(name, name_length, value, length);
-    if (strchr("CcTtHhXx", *name) == NULL) /* of most it shows at once */
-        return MHD_YES;
-    if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
+    if (is_name(name, MHD_HTTP_HEADER_CONTENT_LENGTH)) {
         head->content_length = value;
         head->content_lengths++;
-    } else if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+    } else if (is_name(name, MHD_HTTP_HEADER_TRANSFER_ENCODING)) {
         head->transfer_encoding = value;
         head->transfer_encodings++;
-    } else if (strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0) {
+    } else if (is_name(name, MHD_HTTP_HEADER_HOST)) {
         head->hosts++;
-    } else if (strcasecmp(name, "x-forwarded-for") == 0) {
+    } else if (is_name(name, "x-forwarded-for")) {
         reading->forwarded = reading->forwarded_count++ == 0 ? value : NULL;
     }
     return MHD_YES;
@@ -251,7 +256,7 @@ static enum MHD_Result find_header(void *context, enum MHD_ValueKind kind, const
     (void)key_length;
     for (size_t i = 0; i < wanted->count; i++) {
         struct server_header *header = &wanted->headers[i];
-        if (((*key ^ *header->name) & 0x5f) != 0 || strcasecmp(key, header->name) != 0)
+        if (!is_name(key, header->name))
             continue;
         if (header->count == 0)
             header->value = value;
