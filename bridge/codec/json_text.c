@@ -1,11 +1,11 @@
 #include "bridge/codec/json_text.h"
-#include "bridge/base/text.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/base/text.h"
 #include "bridge/codec/tree_text.h"
 
 #define LARGEST_EXACT 9007199254740992.0 /* 2^53: integers below it are exact in a double */

@@ -206,9 +206,10 @@ struct page_ask newest_ask(const struct waiting *waiting, struct group *group, e
                      depth_margin(&list->depth, list->limit);
     if (list->total >= 0 && bottom >= list->total)
         bottom = list->total - 1;
-    int64_t rows = short_one && !whole ? rows_from(list, from) : (uint32_t)list->limit;
+    bool cut = short_one && !whole;
+    int64_t rows = cut ? rows_from(list, from) : (uint32_t)list->limit;
     bool top = bottom < rows;
-    if (short_one && !whole && top)
+    if (cut && top)
         rows = bottom < 0 ? 1 : bottom + 1;
     struct page_ask ask = {.kind = kind,
                            .place = group->model->place,

@@ -107,17 +107,24 @@ static void place(const struct page_reader *reader, const struct page_ask *ask, 
     seen->row = row < 0 ? 0 : row > MOST_ROWS ? MOST_ROWS : (int64_t)row;
 }
 
+/* The record that waits under this id; NULL when none does. */
+static struct record *waiting_for(const struct engine *engine, const struct page_ask *ask,
+                                  const char *id)
+{
+    struct record *record = id == NULL ? NULL : pending_find(&engine->pending, ask->place, id);
+    return record != NULL && planner_has(record) ? record : NULL;
+}
+
 /* The record that the row shows takes it, if it waits and the row is not too old for it. */
 static void take_row(struct engine *engine, struct reading *reading, cJSON *row)
 {
     const char *id = json_member_text(row, "id");
     struct page_seen *seen = &reading->seen;
-    struct record *record =
-        id == NULL ? NULL : pending_find(&engine->pending, reading->ask->place, id);
+    struct record *record = waiting_for(engine, reading->ask, id);
     uint32_t number = seen->rows++;
     if (id == NULL)
         metrics_add(METRIC_LIST_ITEMS_WITHOUT_ID, 1);
-    if (record == NULL || !planner_has(record))
+    if (record == NULL)
         return;
     if (record->joined >= reading->start) {
         seen->early++;
@@ -145,11 +152,10 @@ static bool is_sparse(const struct engine *engine, const struct reading *reading
     const cJSON *row;
     cJSON_ArrayForEach(row, reading->rows)
     {
-        const char *id = json_member_text(row, "id");
         const struct record *record =
-            id == NULL ? NULL : pending_find(&engine->pending, reading->ask->place, id);
+            waiting_for(engine, reading->ask, json_member_text(row, "id"));
         rows++;
-        hits += record != NULL && planner_has(record) && record->joined < reading->start;
+        hits += record != NULL && record->joined < reading->start;
     }
     return hits < rows / 4;
 }
