@@ -71,14 +71,19 @@ def test_producer_on_mock(tmp_path):
     assert found == {(line["key"].encode(), line["value"].encode(), (("h", line["headers"][0][1].encode()),)) for line in lines}
 
 
+def bare_receiver(kafka, directory, headers):
+    """The program, and where webhooks go."""
+    line = {"topic": EVENTS, "key": "k", "value": "v", "headers": headers}
+    (directory / "messages").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    program = Program("bare_receiver", [kafka.bootstrap, 3, SECRET, directory / "messages"], directory=directory).start()
+    return program, f"http://{first_word(program, 'listen')}/webhooks"
+
+
 @pytest.mark.plain
 def test_bare_receiver(tmp_path):
-    line = {"topic": EVENTS, "key": "k", "value": "v", "headers": [["model", "residents"]]}
-    (tmp_path / "messages").write_text(json.dumps(line) + "\n", encoding="utf-8")
     with serving(MockKafka(tmp_path, ["residents"])) as kafka:
-        program = Program("bare_receiver", [kafka.bootstrap, 3, SECRET, tmp_path / "messages"], directory=tmp_path)
-        with running(program.start()):
-            url = f"http://{first_word(program, 'listen')}/webhooks"
+        program, url = bare_receiver(kafka, tmp_path, [["model", "residents"]])
+        with running(program):
             sent = [body(number, 2, ["residents"]) for number in range(20)]
             for one in sent:
                 assert request("POST", url, one, headers={"propexo-signature": sign(one, SECRET)}).status == 200
@@ -90,12 +95,9 @@ def test_bare_receiver(tmp_path):
 
 @pytest.mark.plain
 def test_bare_receiver_demands_the_signature(tmp_path):
-    line = {"topic": EVENTS, "key": "k", "value": "v", "headers": []}
-    (tmp_path / "messages").write_text(json.dumps(line) + "\n", encoding="utf-8")
     with serving(MockKafka(tmp_path, ["residents"])) as kafka:
-        program = Program("bare_receiver", [kafka.bootstrap, 3, SECRET, tmp_path / "messages"], directory=tmp_path).start()
+        program, url = bare_receiver(kafka, tmp_path, [])
         with pytest.raises(OSError), running(program, 70):
-            url = f"http://{first_word(program, 'listen')}/webhooks"
             request("POST", url, body(0, 1, ["residents"]), headers={"propexo-signature": "0" * 64})
 
 
